@@ -1,0 +1,23 @@
+"""Ending background work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+AGAIN_SECONDS = 0.1
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels tasks until they have ended; what they raise on the way is of no interest.
+
+    Once may not be enough: before Python 3.12 `asyncio.wait_for`, which redis-py uses for every command,
+    could swallow a cancellation.
+    """
+    tasks = tuple(tasks)
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)

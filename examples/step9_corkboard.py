@@ -1,0 +1,89 @@
+"""Step 9. This deployment: a client is cut off, notes are pinned meanwhile, and it misses none.
+
+    make up && python -m examples.step9_corkboard
+
+Which worker of Flask writes, and which sidecar holds the socket, is chance here as in step 7. It does not
+matter: the note and its event are one step in Redis, every sidecar reads every event, and each event has a
+number from which to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+
+class Listener:
+    """Every event of a topic after `cursor`, once and in order, over as many connections as it takes."""
+
+    def __init__(self, site: str, topic: str, cursor: str) -> None:
+        self._url = f"{site.replace('http', 'ws', 1)}/ws"
+        self._topic = topic
+        self.cursor = cursor
+        self._socket: ClientConnection | None = None
+
+    async def events(self) -> AsyncGenerator[dict[str, Any]]:
+        """Comes back, with growing pauses, whenever the connection is lost.
+
+        Raises:
+            LookupError: the server no longer has what was missed; fetch the list, and begin at its cursor.
+        """
+        async for socket in connect(self._url, proxy=None):
+            self._socket = socket
+            try:
+                await socket.send(json.dumps({"op": "subscribe", "topic": self._topic, "since": self.cursor}))
+                async for text in socket:
+                    message = json.loads(text)
+                    if message["op"] == "subscribed" and not message["recovered"]:
+                        raise LookupError(f"{self._topic} no longer goes back to {self.cursor}")
+                    if message["op"] == "event":
+                        self.cursor = message["id"]
+                        yield message
+            except ConnectionClosed:
+                pass
+            print("cut off; coming back")
+
+    def cut(self) -> None:
+        """Pulls the cable: no goodbye."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
+
+async def main(site: str, board: str) -> None:
+    """Listens, is cut, and shows that it came back to everything."""
+    async with httpx.AsyncClient(base_url=site, trust_env=False) as app:
+
+        async def pin(text: str) -> None:
+            answer = await app.post("/api/notes", json={"board": board, "text": text})
+            answer.raise_for_status()
+            print(f"pinned    {text}")
+
+        page = (await app.get("/api/notes", params={"board": board})).raise_for_status().json()
+        listener = Listener(site, f"board:{board}", page["cursor"])
+        await pin("while here")
+        async with aclosing(listener.events()) as events:
+            async for event in events:
+                text = event["data"]["text"]
+                print(f"heard     {text}   ({event['id']})")
+                if text == "while here":
+                    listener.cut()
+                    await pin("while away")
+                    await pin("while away, too")
+                if text == "while away, too":
+                    return
+
+
+if __name__ == "__main__":
+    arguments = dict(enumerate(sys.argv[1:]))
+    try:
+        asyncio.run(main(arguments.get(0, "http://localhost:8080"), arguments.get(1, "examples")))
+    except httpx.HTTPError as error:
+        raise SystemExit(f"the deployment does not answer ({error}): start it with `make up`") from None

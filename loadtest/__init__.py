@@ -1,0 +1,1 @@
+"""Corkboard under load: Locust users and shapes, and benchmarks."""

@@ -1,0 +1,125 @@
+"""`make bench`: the project against other ways to do the same, on this machine.
+
+    make bench                                everything, five runs each; about an hour
+    make bench ARGS=--quick                   one short run each: does it work, and roughly how fast
+    make bench ARGS="--only fan-out --only memory"
+    make bench ARGS=--fresh                   forget what was measured before
+
+What was measured is kept in loadtest/results/, so a run that was cut short goes on where it ended. With
+--docs the tables and plots go into docs/performance.md as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from loadtest.measure import machine, report
+from loadtest.measure.experiments import SECONDS, Experiment, all_experiments, baseline
+from loadtest.measure.results import FOLDER, Results
+from loadtest.measure.servers import Missing
+
+QUICK_SECONDS = 2.0
+# Half a core that works for somebody else falsifies everything.
+QUIET_LOAD = 0.5
+
+
+def main() -> int:
+    """Measures what is missing, and reports; 1 when a measurement failed."""
+    arguments = _arguments()
+    # However it is ended, it stops the servers that it started.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+    runs, seconds = (1, QUICK_SECONDS) if arguments.quick else (arguments.runs, SECONDS)
+    results = Results(arguments.results, arguments.fresh, say)
+    chosen = [
+        each
+        for each in all_experiments()
+        if not arguments.only or any(word in each.name for word in arguments.only)
+    ]
+    if not chosen:
+        names = ", ".join(each.name for each in all_experiments())
+        print(f"no experiment is named so; there are: {names}", file=sys.stderr)
+        return 2
+    _describe(arguments.results, runs, seconds)
+    ends = baseline()
+    total = len(chosen)
+    failed = _measure(results, _part(ends, 0), runs, seconds)
+    for number, experiment in enumerate(chosen, 1):
+        say(f"{number} of {total}: {experiment.name}, {len(experiment.subjects)} subjects, {runs} runs each")
+        failed += _measure(results, experiment, runs, seconds)
+    failed += _measure(results, _part(ends, 1), runs, seconds)
+    written = report.write(results, arguments.results, arguments.docs)
+    say("written: " + ", ".join(str(path) for path in written))
+    return 1 if failed else 0
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def _measure(results: Results, experiment: Experiment, runs: int, seconds: float) -> int:
+    """Interleaved: every subject once, then every subject again. Returns how many failed."""
+    failed = 0
+    for run in range(runs):
+        for subject, measure in experiment.subjects.items():
+            if subject in results.missing:
+                continue
+            try:
+                results.once(experiment.name, subject, run, partial(measure, seconds))
+            except Missing as why:
+                results.missing[subject] = str(why)
+                say(f"{subject} is left out: {why}")
+            except Exception as error:
+                failed += 1
+                say(f"{experiment.name}, {subject}, run {run + 1} FAILED: {error}")
+    return failed
+
+
+def _part(experiment: Experiment, index: int) -> Experiment:
+    subject = list(experiment.subjects)[index]
+    return Experiment(experiment.name, experiment.key, {subject: experiment.subjects[subject]})
+
+
+def _describe(folder: Path, runs: int, seconds: float) -> None:
+    """Keeps what the machine was like when the first measurement began."""
+    load = os.getloadavg()[0]
+    if load > QUIET_LOAD:
+        say(f"other programs are busy (load {load:.1f}): trust ratios, not figures")
+    file = folder / "machine.txt"
+    if not file.exists():
+        about = {**machine.description(), "load_before": round(load, 1), "runs": runs, "seconds": seconds}
+        file.write_text(json.dumps(about, indent=1))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", action="append", metavar="WORD", help="experiments with this in their name")
+    parser.add_argument("--runs", type=int, default=5, help="of each measurement")
+    parser.add_argument("--quick", action="store_true", help="one run of two seconds each")
+    parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
+    parser.add_argument("--docs", action="store_true", help="put tables and plots into docs/performance.md")
+    parser.add_argument("--results", type=Path, default=FOLDER, help="where to keep them")
+    arguments = parser.parse_args()
+    if arguments.quick:  # never mixed with the others
+        arguments.results /= "quick"
+    return arguments
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Interrupted; the next `make bench` goes on here.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,93 @@
+"""The project itself, started as `make up` does it, in a folder and on ports of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from loadtest.measure import machine, servers
+from loadtest.measure.publish import Publishing, Redis
+from loadtest.measure.servers import Target
+from loadtest.measure.subscriber import Entrance
+from loadtest.measure.wire import upgrade
+from local import processes
+from local.settings import ROOT, documented
+from local.state import State
+
+TOPIC = "board:bench"
+# Open to one client that is thousands.
+SETTINGS = {
+    "ASGI_REPLICAS": "1",
+    "MAX_SOCKETS": "19000",
+    "MAX_SOCKETS_PER_CLIENT": "19000",
+    "RATE_LIMIT": "0",
+}
+
+
+class Stack:
+    """The running deployment."""
+
+    def __init__(self, state: State, port: int) -> None:
+        self.port = port
+        self._state = state
+        self._ports: dict[str, int] = json.loads((state.run / "ports.json").read_text())
+        self.redis = Redis(
+            self._ports["redis"], "admin", (state.secrets / "redis" / "admin_password").read_text().strip()
+        )
+
+    def pids(self, service: str) -> list[int]:
+        """Of one service: its own process and its workers."""
+        return [process.pid for process in processes.members(self._state.run / f"{service}.pid")]
+
+    def asgi_port(self, replica: int = 1) -> int:
+        """Where a sidecar listens by itself."""
+        return self._ports[f"asgi-{replica}"]
+
+    @property
+    def publishing(self) -> Publishing:
+        """As Flask's `publish` does it."""
+        digest = hashlib.sha256((ROOT / "redis" / "functions.lua").read_bytes()).hexdigest()[:12]
+        return Publishing("function", self.redis, TOPIC, f"publish_{digest}")
+
+    def sidecar(self) -> Target:
+        """The sidecar, asked directly."""
+        return self.target("Corkboard", self.asgi_port(), {"sidecar": self.pids("asgi-1")})
+
+    def behind_nginx(self) -> Target:
+        """The sidecar through nginx; both count."""
+        pids = {"sidecar": self.pids("asgi-1"), "nginx": self.pids("nginx")}
+        return self.target("Corkboard, through nginx", self.port, pids)
+
+    def target(self, name: str, port: int, pids: dict[str, list[int]]) -> Target:
+        """A subscriber listens to `TOPIC`, and is told so."""
+        entrance = Entrance(port, upgrade(port, f"/ws?topic={TOPIC}"), ready=b'"op":"subscribed"')
+        return Target(name, entrance, self.publishing, pids)
+
+
+@contextmanager
+def stack(settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """A deployment with an empty board; it is gone after the block."""
+    port = servers.free_port()
+    environment = {name: value for name, value in os.environ.items() if name not in documented()}
+    environment |= {**SETTINGS, **(settings or {}), "HTTP_PORT": str(port)}
+    with servers.folder() as folder:
+        _local(folder, environment, "up")
+        try:
+            started = Stack(State(folder), port)
+            machine.pin(started.pids("redis"), machine.OTHER_CORES)
+            yield started
+        finally:
+            _local(folder, environment, "down")
+
+
+def _local(folder: Path, environment: dict[str, str], word: str) -> None:
+    command = [sys.executable, "-m", "local", "--state", str(folder), "--env-file", os.devnull, word]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"local {word} failed:\n{result.stdout}{result.stderr}")

@@ -1,0 +1,1 @@
+"""The deployment's services as processes of this machine, for where no Docker engine answers."""

@@ -1,0 +1,173 @@
+"""What `python -m local` can do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+from local import health, logs, processes, redis_cli, render, services
+from local.binaries import nginx as nginx_binary
+from local.errors import LocalError
+from local.settings import ROOT, Settings
+from local.state import State, is_free
+from local.supervisor import Supervisor
+
+
+def up(settings: Settings, state: State, dev: bool = False) -> None:
+    """Starts the stack, or brings a running one up to date; returns when it serves.
+
+    Raises:
+        LocalError: it does not start. What this call started is stopped again.
+    """
+    supervisor = Supervisor(state)
+    was_running = supervisor.is_running()
+    if not was_running:
+        supervisor.stop()  # what a killed supervisord may have left behind
+        shutil.rmtree(state.temporary, ignore_errors=True)
+    state.make()
+    names = services.names(settings)
+    ports = state.ports(services.port_names(settings), running=was_running)
+    _check_http_port(settings, state)
+    wanted = services.build(settings, state, ports, dev)
+    _make_secrets(state)
+    conf_changed = _render(settings, state, ports)
+    log_starts = {name: _size(state, name) for name in names}
+    (state.run / "http_port").write_text(str(settings.http_port))
+
+    url = f"http://localhost:{settings.http_port}"
+    if was_running:
+        touched = supervisor.update(wanted)
+        if conf_changed and "nginx" not in touched:
+            supervisor.signal("nginx", "HUP")
+            touched.append("nginx")
+        print(f"Corkboard is running already; {_changes(touched)}", flush=True)
+    else:
+        print(f"Starting {', '.join(names)}; data and logs are in {state.root}", flush=True)
+        supervisor.start(wanted)
+    try:
+        health.wait(settings, state, ports, supervisor, log_starts, lives=2 if was_running else 1)
+    except BaseException:
+        if not was_running:
+            supervisor.stop()
+        raise
+    print(f"\n{url} is ready.   make logs: what it does   make down: stop it, keep the data", flush=True)
+
+
+def check(settings: Settings) -> None:
+    """Renders nginx's configuration into a folder of its own and lets nginx check it; starts nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = State(Path(folder))
+        state.run.mkdir()
+        values = services.nginx_values(settings, state, dict.fromkeys(services.port_names(settings), 1))
+        render.render(state.run / "nginx", values)
+        render.check(nginx_binary(), state.run / "nginx")
+    print("The settings and nginx's configuration are fine.")
+
+
+def down(state: State) -> None:
+    """Stops everything and keeps the data; harmless when nothing runs."""
+    if not state.root.exists():
+        print("Nothing is running.")
+        return
+    print("Stopping ...", flush=True)
+    ran = Supervisor(state).stop()
+    print(f"Stopped; the data stays in {state.redis}." if ran else "Nothing was running.")
+
+
+def status(state: State) -> None:
+    """Prints one line a service.
+
+    Raises:
+        LocalError: not everything runs.
+    """
+    found = Supervisor(state).processes()
+    if not found:
+        raise LocalError("Corkboard is not running; `make up` starts it")
+    for process in found:
+        print(f"{process.name:<8} {process.state.lower():<9} pid {process.pid:<8} {process.seconds} s")
+    print(f"http://localhost:{(state.run / 'http_port').read_text()}")
+    if any(process.state not in ("STARTING", "RUNNING") for process in found):
+        raise LocalError("not every service runs; `make logs` shows why")
+
+
+def show_logs(state: State, names: list[str], follow: bool) -> None:
+    """Prints the logs of the named services, or of all."""
+    known = sorted(path.stem for path in state.logs.glob("*.log"))
+    unknown = [name for name in names if name not in known]
+    if unknown or not known:
+        raise LocalError(
+            f"no log of {unknown[0]}; there are: {', '.join(known)}" if unknown else "no logs yet"
+        )
+    with suppress(KeyboardInterrupt):
+        logs.show([state.log(name) for name in names or known if name != "supervisor" or names], follow)
+
+
+def dev(settings: Settings, state: State) -> None:
+    """Both apps start again when their code changes; shows the logs until interrupted, then stops."""
+    if find_spec("watchfiles") is None:
+        raise LocalError("watchfiles is missing; `make dev` installs it")
+    up(settings, state, dev=True)
+    print("Reloading on changes; Ctrl-C stops everything.", flush=True)
+    try:
+        show_logs(state, [], follow=True)
+    finally:
+        down(state)
+
+
+def run_redis_cli(state: State, arguments: list[str]) -> None:
+    """Talks to the running Redis as the operator."""
+    if not Supervisor(state).is_running():
+        raise LocalError("Corkboard is not running; `make up` starts it")
+    redis_cli.run(state, state.ports(["redis"], running=True)["redis"], arguments)
+
+
+def _check_http_port(settings: Settings, state: State) -> None:
+    port = settings.http_port
+    if processes.members(state.run / "nginx.pid") and (state.run / "http_port").read_text() == str(port):
+        return
+    try:
+        free = is_free("0.0.0.0", port)
+    except PermissionError:
+        raise LocalError(f"HTTP_PORT={port} needs root; choose one above 1023", code=2) from None
+    if not free:
+        raise LocalError(
+            f"HTTP_PORT={port} is taken by another program; choose another, as in: HTTP_PORT=8081 make up",
+            code=2,
+        )
+
+
+def _make_secrets(state: State) -> None:
+    command = ["sh", str(ROOT / "redis" / "secrets.sh"), str(state.secrets)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise LocalError(f"redis/secrets.sh failed: {answer.stderr.strip()}")
+
+
+def _render(settings: Settings, state: State, ports: dict[str, int]) -> bool:
+    """Replaces nginx's configuration once nginx accepts the new one; returns whether it differs."""
+    values = services.nginx_values(settings, state, ports)
+    new, current = state.run / "nginx.new", state.run / "nginx"
+    shutil.rmtree(new, ignore_errors=True)
+    render.render(new, values)
+    current.mkdir(mode=0o700, exist_ok=True)
+    render.check(nginx_binary(), new)
+    differs = False
+    for file in sorted(new.glob("*.conf")):
+        target = current / file.name
+        differs = differs or not target.exists() or target.read_bytes() != file.read_bytes()
+        file.replace(target)
+    shutil.rmtree(new)
+    return differs
+
+
+def _size(state: State, name: str) -> int:
+    log = state.log(name)
+    return log.stat().st_size if log.exists() else 0
+
+
+def _changes(touched: list[str]) -> str:
+    return f"applied changes to {', '.join(sorted(touched))}." if touched else "nothing has changed."

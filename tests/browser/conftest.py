@@ -1,0 +1,87 @@
+"""A real Chromium in front of the real stack."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.cable import Cable
+from tests.browser.chromium import ARGS, find_chromium
+
+if TYPE_CHECKING:
+    from tests.harness.local import LocalStack
+
+OpenWall = Callable[..., Page]
+Pin = Callable[[str], None]
+
+
+# It keeps an event loop running in this thread, which tests of other packages must not meet.
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The browser; tests that need it are skipped where there is none."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def board() -> str:
+    """A board that nobody else uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def pin(stack: LocalStack, board: str) -> Pin:
+    """Pins a note without a browser."""
+
+    def post(text: str) -> None:
+        body = json.dumps({"board": board, "text": text, "color": "khaki"}).encode()
+        request = urllib.request.Request(  # noqa: S310
+            f"{stack.base_url}/api/notes", body, {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+
+    return post
+
+
+@pytest.fixture
+def open_wall(chromium: Browser, stack: LocalStack, board: str) -> Iterator[OpenWall]:
+    """Opens the board as another person (a browser context of its own) and waits until it is live."""
+    contexts = []
+
+    def open_one(
+        base_url: str = stack.base_url,
+        prepare: Callable[[Page], object] | None = None,
+        wait: bool = True,
+        **options: Any,
+    ) -> Page:
+        context = chromium.new_context(base_url=base_url, **{"reduced_motion": "reduce", **options})
+        contexts.append(context)
+        page = context.new_page()
+        if prepare:
+            prepare(page)
+        page.goto(f"/b/{board}")
+        if wait:
+            expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=15_000)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def cable(stack: LocalStack) -> Iterator[Cable]:
+    """A way to the stack that can be cut."""
+    with Cable(stack.base_url) as cable:
+        yield cable

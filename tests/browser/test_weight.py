@@ -1,0 +1,92 @@
+"""A wall that is light to load, and stays light with many notes and much going on."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.browser.wall import note, texts, write
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import OpenWall, Pin
+
+pytestmark = pytest.mark.browser
+
+MANY = 700
+
+
+@pytest.fixture
+def many(pin: Pin) -> None:
+    """A board with many notes."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(pin, (f"Number {number}" for number in range(MANY))))
+
+
+def test_the_first_view_is_light(open_wall: OpenWall, many: None) -> None:  # noqa: ARG001
+    requests: list[Request] = []
+
+    def listen(page: Page) -> None:
+        page.on("requestfinished", lambda request: requests.append(request))
+
+    page = open_wall(prepare=listen)
+    expect(texts(page)).to_have_count(50)
+    page.wait_for_load_state("networkidle")
+    sizes = {request.url: request.sizes() for request in requests}
+    assert len(requests) <= 5, sorted(sizes)
+    assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes.values()) < 60_000
+
+
+def test_a_big_board_is_read_to_its_end_and_only_the_neighbourhood_is_in_the_page(
+    open_wall: OpenWall,
+    many: None,  # noqa: ARG001
+) -> None:
+    page = open_wall()
+    seen: set[str] = set()
+    more = page.get_by_role("button", name="Show older notes")
+    while more.is_visible() or page.evaluate("scrollY + innerHeight < document.body.scrollHeight - 5"):
+        page.mouse.wheel(0, 600)
+        page.wait_for_timeout(30)
+        seen |= set(texts(page).all_inner_texts())
+    assert len(seen) == MANY
+    assert texts(page).count() < 200
+    assert page.get_by_role("listitem").last.get_attribute("aria-setsize") == str(MANY)
+
+
+def test_nothing_moves_under_the_eyes_of_somebody_who_reads_further_down(
+    open_wall: OpenWall,
+    pin: Pin,
+    many: None,  # noqa: ARG001
+) -> None:
+    page, other = open_wall(), open_wall()
+    for _ in range(6):
+        page.mouse.wheel(0, 500)
+        page.wait_for_timeout(60)
+    page.wait_for_timeout(500)
+    where = (
+        "[...document.querySelectorAll('#notes .cell')].filter((cell) => {const {top, bottom} = "
+        "cell.getBoundingClientRect(); return top > 0 && bottom < innerHeight}).map((cell) => "
+        "cell.querySelector('.text').textContent + cell.getBoundingClientRect().top).sort()"
+    )
+    before = page.evaluate(where)
+    assert before
+    pin("Fresh")
+    newest = texts(other).nth(3).inner_text()
+    other.get_by_role("button", name=f"Delete: {newest}", exact=True).focus()
+    other.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="1 new note")).to_be_visible()
+    expect(note(other, newest)).to_have_count(0)
+    assert page.evaluate(where) == before
+    page.get_by_role("button", name="1 new note").click()
+    expect(note(page, "Fresh")).to_be_visible()
+    expect(page.get_by_role("button", name="1 new note")).to_be_hidden()
+
+
+def test_writing_on_a_big_board_is_shown_at_once(open_wall: OpenWall, many: None) -> None:  # noqa: ARG001
+    page = open_wall()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.evaluate("scrollTo(0, 0)")
+    write(page, "On top")
+    assert texts(page).first.inner_text() == "On top"

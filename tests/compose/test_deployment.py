@@ -1,0 +1,162 @@
+"""What the deployment does in containers, and could not do in plain processes."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.harness.compose import ComposeStack
+
+# nginx asks for the apps' addresses again every 5 s.
+FOLLOWS = 10.0
+READY = {"wsgi": "/readyz", "asgi": "/realtime/readyz"}
+
+
+def eventually(promise: Callable[[], bool], seconds: float) -> None:
+    """Waits until the promise holds, and fails when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not promise():
+        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        time.sleep(0.1)
+
+
+def always_200(url: str, times: int = 20) -> bool:
+    """So many answers in a row are good."""
+    with httpx.Client() as client:
+        return all(client.get(url).status_code == 200 for _ in range(times))
+
+
+def post(stack: ComposeStack, board: str, text: str) -> dict[str, object]:
+    answer = httpx.post(f"{stack.base_url}/api/notes", json={"board": board, "text": text})
+    assert answer.status_code == 201, answer.text
+    note: dict[str, object] = answer.json()
+    return note
+
+
+def next_message(socket: ClientConnection, op: str) -> dict[str, object]:
+    """The next message of that kind; others are passed over."""
+    while (message := json.loads(socket.recv(timeout=5)))["op"] != op:
+        pass
+    received: dict[str, object] = message
+    return received
+
+
+@contextmanager
+def subscribed(stack: ComposeStack, topic: str) -> Iterator[ClientConnection]:
+    """A socket that has the server's word for its subscription."""
+    with connect(f"{stack.base_url.replace('http', 'ws', 1)}/ws?topic={topic}") as socket:
+        next_message(socket, "subscribed")
+        yield socket
+
+
+def upstreams(stack: ComposeStack, path: str, query: str) -> set[str]:
+    """The addresses that nginx sent such requests to, from its log."""
+    lines = [json.loads(line) for line in stack.logs("nginx").splitlines() if line.startswith("{")]
+    return {line["upstream"] for line in lines if line.get("path") == path and query in line.get("query", "")}
+
+
+def test_when_up_returns_everything_is_healthy_and_answers(stack: ComposeStack) -> None:
+    states = {
+        container["Config"]["Labels"]["com.docker.compose.service"]: container["State"]
+        for container in stack.containers().values()
+    }
+    assert states.pop("secrets")["ExitCode"] == 0
+    assert {service: state["Health"]["Status"] for service, state in states.items()} == dict.fromkeys(
+        ["nginx", "wsgi", "asgi", "redis"], "healthy"
+    )
+    assert [httpx.get(stack.base_url + path).status_code for path in READY.values()] == [200, 200]
+
+
+def test_an_event_reaches_the_sockets_of_every_replica(stack: ComposeStack) -> None:
+    board = f"replicas-{secrets.token_hex(4)}"
+    with ExitStack() as sockets:
+        listeners = [sockets.enter_context(subscribed(stack, f"board:{board}")) for _ in range(8)]
+        note = post(stack, board, "for everybody")
+        assert [next_message(listener, "event")["data"] for listener in listeners] == [note] * 8
+    # The log has a socket's line when the socket ends.
+    eventually(lambda: len(upstreams(stack, "/ws", board)) == 2, 5)
+
+
+@pytest.mark.parametrize("service", READY)
+def test_nginx_follows_a_recreated_service(stack: ComposeStack, service: str) -> None:
+    stack.recreate(service)
+    eventually(lambda: always_200(stack.base_url + READY[service]), FOLLOWS)
+
+
+def test_nginx_follows_when_replicas_come_and_go(stack: ComposeStack) -> None:
+    mark = secrets.token_hex(4)
+    health = f"{stack.base_url}/realtime/healthz"
+
+    def three_answer() -> bool:
+        return always_200(f"{health}?{mark}", 6) and len(upstreams(stack, "/realtime/healthz", mark)) == 3
+
+    stack.scale("asgi", 3)
+    try:
+        eventually(three_answer, FOLLOWS)
+    finally:
+        stack.scale("asgi", 2)
+    eventually(lambda: always_200(health), FOLLOWS)
+
+
+def test_a_deploy_of_the_app_drops_no_socket(stack: ComposeStack) -> None:
+    board = f"deploy-{secrets.token_hex(4)}"
+    with subscribed(stack, f"board:{board}") as socket:
+        stack.recreate("wsgi")
+        eventually(lambda: always_200(stack.base_url + READY["wsgi"]), FOLLOWS)
+        note = post(stack, board, "after the deploy")
+        assert next_message(socket, "event")["data"] == note
+
+
+def test_the_apps_stay_up_without_redis_and_say_so(stack: ComposeStack) -> None:
+    def answer(status: int) -> bool:
+        return all(httpx.get(stack.base_url + path).status_code == status for path in READY.values())
+
+    def starts() -> dict[str, str]:
+        return {
+            name: container["State"]["StartedAt"]
+            for name, container in stack.containers().items()
+            if any(f"-{service}-" in name for service in READY)
+        }
+
+    before = starts()
+    stack.compose("stop", "redis")
+    try:
+        eventually(lambda: answer(503), 15)
+    finally:
+        stack.compose("start", "redis")
+    eventually(lambda: answer(200), 15)
+    assert starts() == before
+
+
+def test_notes_outlive_their_containers(stack: ComposeStack) -> None:
+    board = f"kept-{secrets.token_hex(4)}"
+    note = post(stack, board, "still here")
+    stack.compose("down")
+    stack.start()
+    assert httpx.get(f"{stack.base_url}/api/notes", params={"board": board}).json()["notes"] == [note]
+
+
+def test_a_key_of_ones_own_takes_the_place_of_the_generated_one(stack: ComposeStack, tmp_path: Path) -> None:
+    def key() -> str:
+        return stack.exec("wsgi", "sh", "-c", 'cat "$SECRET_KEY_FILE"').strip()
+
+    generated = key()
+    own = tmp_path / "key"
+    own.write_text(secrets.token_hex(32))
+    own.chmod(0o644)
+    stack.environment["SECRET_KEY_FILE"] = str(own)
+    try:
+        stack.recreate("wsgi")
+        assert key() == own.read_text() != generated
+    finally:
+        del stack.environment["SECRET_KEY_FILE"]
+        stack.recreate("wsgi")
+    assert key() == generated

@@ -1,0 +1,123 @@
+"""Steps 6, 7 and 9: one process knows everything; two know nothing of each other, unless they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import subprocess
+from contextlib import ExitStack, aclosing
+from typing import Any
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from examples.step9_corkboard import Listener
+from local.settings import ROOT
+from tests.examples.server import Server, commands, environment, serving
+from tests.harness.clients import http, wait_for
+from tests.harness.local import LocalStack
+
+
+def pin(server: Server, text: str) -> Any:
+    answer = httpx.post(f"{server.url}/notes", json={"text": text}, trust_env=False)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def join(server: Server, exit_: ExitStack) -> tuple[int, ClientConnection]:
+    """A socket, and the worker that holds it."""
+    socket = exit_.enter_context(connect(f"{server.ws_url}/ws", proxy=None))
+    return json.loads(socket.recv(10))["worker"], socket
+
+
+def heard(socket: ClientConnection) -> list[Any]:
+    """What came, once the server has said goodbye or nothing comes for a moment."""
+    messages = []
+    try:
+        while True:
+            messages.append(json.loads(socket.recv(0.5)))
+    except TimeoutError:
+        return messages
+
+
+def test_one_process_keeps_notes_in_its_memory() -> None:
+    with serving("step6_notes_one_process") as server:
+        notes = [pin(server, "one"), pin(server, "  two ")]
+        assert [note["text"] for note in notes] == ["one", "two"]
+        assert httpx.get(f"{server.url}/notes", trust_env=False).json() == notes
+        assert httpx.post(f"{server.url}/notes", json={"text": " "}, trust_env=False).status_code == 422
+        assert "Sticky notes" in httpx.get(server.url, trust_env=False).text
+
+
+def test_one_worker_tells_everybody() -> None:
+    with serving("step7_two_workers", "--workers", "1") as server, ExitStack() as exit_:
+        sockets = [join(server, exit_)[1] for _ in range(3)]
+        sockets[1].close()
+        note = pin(server, "for all")
+        assert [json.loads(socket.recv(5)) for socket in (sockets[0], sockets[2])] == [note, note]
+
+
+def test_two_workers_lose_each_others_notes() -> None:
+    with serving("step7_two_workers") as server, ExitStack() as exit_:
+        sockets: dict[int, ClientConnection] = {}
+        for _ in range(300):  # the worker that accepts a connection is chance
+            worker, socket = join(server, exit_)
+            if sockets.setdefault(worker, socket) is not socket:
+                socket.close()
+            if len(sockets) == 2:
+                break
+        assert len(sockets) == 2
+        pinned = [pin(server, f"note {number}") for number in range(10)]
+        here, there = (heard(socket) for socket in sockets.values())
+        # Each note reached the people of one worker only, and the two number them alike.
+        texts = sorted(note["text"] for note in here + there)
+        assert texts == sorted(note["text"] for note in pinned)
+        assert len(here) < len(pinned) or len(there) < len(pinned)
+        assert not {note["text"] for note in here} & {note["text"] for note in there}
+
+
+def test_this_deployment_loses_nothing_when_a_client_is_cut(local_stack: LocalStack) -> None:
+    board = f"examples-{secrets.token_hex(6)}"
+    command = commands("step9_corkboard")[0].partition("&& ")[2].split()
+    result = subprocess.run(
+        [*command, local_stack.base_url, board],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    told = [line.partition("   (")[0].split(maxsplit=1) for line in result.stdout.splitlines()]
+    assert [text for word, text in told if word == "heard"] == ["while here", "while away", "while away, too"]
+    assert result.stdout.count("cut off; coming back") == 1
+
+
+def test_this_deployment_loses_nothing_when_a_sidecar_is_killed(local_stack: LocalStack) -> None:
+    board = f"examples-{secrets.token_hex(6)}"
+
+    async def listen(cursor: str) -> list[str]:
+        listener = Listener(local_stack.base_url, f"board:{board}", cursor)
+        texts = []
+        async with aclosing(listener.events()) as events:
+            async for event in events:
+                texts.append(event["data"]["text"])
+                if texts == ["before"]:
+                    await asyncio.to_thread(local_stack.kill, "asgi")
+                    await asyncio.to_thread(write, "after")
+                if texts[-1] == "after":
+                    return texts
+        raise AssertionError("events do not end")
+
+    def write(text: str) -> None:
+        assert client.post("/api/notes", json={"board": board, "text": text}).status_code == 201
+
+    with http(local_stack) as client:
+        cursor = client.get("/api/notes", params={"board": board}).json()["cursor"]
+        write("before")
+        assert asyncio.run(asyncio.wait_for(listen(cursor), 30)) == ["before", "after"]
+    # Whole again for the tests that follow.
+    wait_for(lambda: not local_stack.run("status", check=False).returncode, "a new sidecar")
+    local_stack.start()

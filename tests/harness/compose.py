@@ -1,0 +1,137 @@
+"""The deployment in real containers, under a project name and a port of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from local.settings import ROOT, documented, load
+
+COMMAND = ["docker", "compose", "--ansi=never", f"--env-file={os.devnull}"]
+# The service's main process is the first child of the container's init. It may be killed from inside only: a
+# container that `docker kill` ended counts as stopped on purpose and is not started again.
+MAIN = "read -r main _ < /proc/1/task/1/children; "
+KILL = {
+    "wsgi-worker": MAIN + 'read -r worker _ < "/proc/$main/task/$main/children"; kill -KILL "$worker"',
+}
+
+
+@cache
+def engine_missing() -> str | None:
+    """Why containers cannot be run here, in one line; None when they can."""
+    for command, what in (
+        (["docker", "compose", "version"], "no Docker Compose"),
+        (["docker", "info"], "no Docker engine answers"),
+    ):
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=20)
+        except (OSError, subprocess.SubprocessError):
+            return f"{what} (`{' '.join(command)}` fails)"
+    return None
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ComposeStack:
+    """One deployment; `environment` holds settings as they could stand in `.env`."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self.project = f"corkboard-test-{secrets.token_hex(4)}"
+        port = free_port()
+        self.base_url = f"http://127.0.0.1:{port}"
+        # What is set on this machine must not decide a test; only how to reach PyPI from here is taken over.
+        self.environment = {name: value for name, value in os.environ.items() if name not in documented()}
+        self.environment |= {
+            "CA_BUNDLE": load().environment.get("CA_BUNDLE", ""),
+            "HTTP_PORT": str(port),
+            "RATE_LIMIT": "0",
+            **(environment or {}),
+        }
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        """Runs `docker compose`; its standard output.
+
+        Raises:
+            AssertionError: it failed; with what it wrote.
+        """
+        result = subprocess.run(
+            [*COMMAND, f"--project-name={self.project}", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if check and result.returncode:
+            said = "\n".join((result.stdout + result.stderr).splitlines()[-40:])
+            raise AssertionError(f"docker compose {' '.join(arguments)} failed:\n{said}")
+        return result.stdout
+
+    def start(self) -> None:
+        """Builds and starts everything; returns when it is healthy."""
+        try:
+            self.compose("up", "--build", "--wait", "--quiet-pull")
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}\n{self.compose('logs', '--tail=30', check=False)}") from None
+
+    def stop(self) -> None:
+        """Stops everything and removes all of it: containers, networks, volumes, images."""
+        self.compose("down", "--volumes", "--remove-orphans", "--rmi=local", "--timeout=3", check=False)
+
+    def recreate(self, service: str) -> None:
+        """Replaces the service's containers by new ones, as a deploy does; returns when they are healthy."""
+        self.compose("up", "--force-recreate", "--no-deps", "--wait", service)
+
+    def scale(self, service: str, replicas: int) -> None:
+        """Starts or stops replicas of the service until there are so many; returns when they are healthy."""
+        self.compose("up", "--no-recreate", "--no-deps", "--wait", f"--scale={service}={replicas}", service)
+
+    def kill(self, service: str) -> None:
+        """SIGKILL to the main process of one container of the service; `wsgi-worker` is one of Gunicorn's."""
+        script = KILL.get(service, MAIN + 'kill -KILL "$main"')
+        self.exec(service.removesuffix("-worker"), "bash", "-c", script, check=False)
+
+    def pause(self, service: str) -> None:
+        """Freezes the service: its connections stay open, and nothing answers."""
+        self.compose("pause", service)
+
+    def unpause(self, service: str) -> None:
+        """Lets a frozen service go on."""
+        self.compose("unpause", service)
+
+    def logs(self, service: str) -> str:
+        """All that the service's containers wrote so far."""
+        # Some versions of Compose begin every line with the terminal's "erase this line".
+        return self.compose("logs", "--no-log-prefix", service).replace("\x1b[2K", "")
+
+    def exec(self, service: str, *command: str, index: int = 1, check: bool = True) -> str:
+        """Runs a command in a container of the service, as the service's user; its standard output."""
+        return self.compose("exec", "--no-TTY", f"--index={index}", service, *command, check=check)
+
+    def redis_cli(self, *arguments: str) -> str:
+        """Asks Redis as the operator's user `admin`; the answer, without the line end."""
+        password = self.exec("redis", "cat", "/run/secrets/admin_password")
+        return self.redis_cli_as("admin", password, *arguments)
+
+    def redis_cli_as(self, user: str, password: str, *arguments: str) -> str:
+        """Asks Redis as any user; the answer, errors included."""
+        return self.exec(
+            "redis", "redis-cli", "--user", user, "--pass", password, "--no-auth-warning", *arguments
+        ).rstrip("\n")
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """Everything that the engine knows of each container, by the container's name."""
+        ids = self.compose("ps", "--all", "--quiet").split()
+        answer = subprocess.run(["docker", "inspect", *ids], check=True, capture_output=True, text=True)
+        return {container["Name"].strip("/"): container for container in json.loads(answer.stdout)}

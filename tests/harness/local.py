@@ -1,0 +1,132 @@
+"""The deployment as local processes, started as `make up` does it, in a folder and on a port of its own."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from local import processes
+from local.settings import ROOT, documented
+from local.state import State, is_free
+from local.supervisor import Supervisor
+from tests.harness.clients import wait_for
+
+
+def free_port() -> int:
+    """A port for a server that may restart: below those of outgoing connections and of inner services."""
+    return next(port for port in random.sample(range(10_000, 20_000), 200) if is_free("0.0.0.0", port))
+
+
+class LocalStack:
+    """One deployment; `environment` holds settings as they could stand in `.env`."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="corkboard-test-")).resolve()
+        self.state = State(self.folder)
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        # What is set on this machine must not decide a test.
+        self.environment = {name: value for name, value in os.environ.items() if name not in documented()}
+        self.environment |= {"HTTP_PORT": str(self.port), "RATE_LIMIT": "0", **(environment or {})}
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`python -m local` on this stack.
+
+        Raises:
+            AssertionError: it failed; with what it wrote.
+        """
+        command = [sys.executable, "-m", "local", "--state", str(self.folder), "--env-file", os.devnull]
+        result = subprocess.run(
+            [*command, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and result.returncode:
+            raise AssertionError(f"local {' '.join(arguments)} failed:\n{result.stdout}{result.stderr}")
+        return result
+
+    def start(self) -> None:
+        """Starts everything, or what is missing; returns when it is healthy."""
+        self.run("up")
+
+    def down(self) -> None:
+        """Stops everything and keeps the data."""
+        self.run("down")
+
+    def stop(self) -> None:
+        """Stops everything and removes all of it."""
+        self.down()
+        shutil.rmtree(self.folder)
+
+    def kill(self, service: str) -> None:
+        """SIGKILL to one process: Gunicorn's master for `wsgi`, one of its workers for `wsgi-worker`."""
+        if service == "wsgi-worker":
+            psutil.Process(self._pids("wsgi")[0]).children()[0].kill()
+            return
+        process = psutil.Process(self._pids(service)[0])
+        # Orphaned workers would serve on until nginx starts again; in a container they end with their master.
+        orphans = process.children() if service == "nginx" else []
+        for victim in [process, *orphans]:
+            victim.kill()
+
+    def recreate(self, service: str) -> None:
+        """Restarts the service's processes one after the other; returns when all are healthy."""
+        for name in self._names(service):
+            Supervisor(self.state).restart(name)
+            self.start()
+
+    def scale(self, service: str, replicas: int) -> None:
+        """Starts or stops replicas of `asgi`; returns when they are healthy."""
+        assert service == "asgi"
+        self.environment["ASGI_REPLICAS"] = str(replicas)
+        self.start()
+
+    def pause(self, service: str) -> None:
+        """SIGSTOP to every process of the service."""
+        self._signal_all(service, signal.SIGSTOP)
+
+    def unpause(self, service: str) -> None:
+        """SIGCONT to every process of the service."""
+        self._signal_all(service, signal.SIGCONT)
+
+    def logs(self, service: str) -> str:
+        """All that the service's processes wrote so far."""
+        return "".join(self.state.log(name).read_text() for name in self._names(service))
+
+    def redis_cli(self, *arguments: str) -> str:
+        """Asks Redis as the operator's user `admin`; the answer, without the line end."""
+        return self.run("redis-cli", *arguments).stdout.rstrip("\n")
+
+    def pids(self) -> list[int]:
+        """Every process of the stack, the supervising one not."""
+        return [process.pid for file in self.state.run.glob("*.pid") for process in processes.members(file)]
+
+    def _names(self, service: str) -> list[str]:
+        names = [process.name for process in Supervisor(self.state).processes()]
+        return [name for name in names if name == service or name.startswith(f"{service}-")]
+
+    def _pids(self, service: str) -> list[int]:
+        names = self._names(service)
+        # Between two lives a process has the number 0.
+        return wait_for(
+            lambda: [one.pid for one in Supervisor(self.state).processes() if one.name in names and one.pid],
+            f"a process of {service}",
+        )
+
+    def _signal_all(self, service: str, number: signal.Signals) -> None:
+        for name in self._names(service):
+            for process in processes.members(self.state.run / f"{name}.pid"):
+                process.send_signal(number)

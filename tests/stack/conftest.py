@@ -1,0 +1,32 @@
+"""The same tests on local processes and on real containers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.harness.clients import http
+from tests.harness.stack import Stack
+
+
+@pytest.fixture(scope="session", params=["local", "compose"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """A running deployment."""
+    running: Stack = request.getfixturevalue(f"{request.param}_stack")
+    return running
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    """An HTTP client of the deployment."""
+    with http(stack) as client:
+        yield client
+
+
+@pytest.fixture
+def board() -> str:
+    """A board that nobody else uses."""
+    return f"test-{secrets.token_hex(6)}"

@@ -1,0 +1,154 @@
+"""Whatever is killed comes back by itself, and nothing that was acknowledged or sent is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+from tests.harness.clients import Socket, http, wait_for
+from tests.harness.stack import Stack
+
+
+class Writer(threading.Thread):
+    """Posts notes until it is told to stop; remembers which were acknowledged."""
+
+    def __init__(self, stack: Stack, board: str) -> None:
+        super().__init__(daemon=True)
+        self.acknowledged: list[str] = []
+        self.refused: list[int] = []
+        self._stack = stack
+        self._board = board
+        self._halt = threading.Event()
+
+    def run(self) -> None:
+        number = 0
+        with http(self._stack) as client:
+            while not self._halt.is_set():
+                number += 1
+                body = {"board": self._board, "text": f"note {number}"}
+                try:
+                    answer = client.post("/api/notes", json=body)
+                except httpx.HTTPError:
+                    continue
+                if answer.status_code == 201:
+                    self.acknowledged.append(answer.json()["id"])
+                else:
+                    self.refused.append(answer.status_code)
+                    self._halt.wait(0.02)
+
+    def finish(self) -> None:
+        self._halt.set()
+        self.join(20)
+
+
+class Listener(threading.Thread):
+    """Listens to one topic and comes back with the last id whenever it is cut."""
+
+    def __init__(self, stack: Stack, topic: str) -> None:
+        super().__init__(daemon=True)
+        self.events: list[dict[str, Any]] = []
+        self.lost = 0
+        self.begun = threading.Event()
+        self._stack = stack
+        self._topic = topic
+        self._halt = threading.Event()
+
+    def run(self) -> None:
+        last = "0-0"
+        while not self._halt.is_set():
+            try:
+                with Socket(self._stack, topic=self._topic, since=last) as socket:
+                    while not self._halt.is_set():
+                        try:
+                            message = socket.receive(0.5)
+                        except TimeoutError:
+                            continue
+                        if message["op"] == "subscribed":
+                            self.begun.set()
+                            self.lost += not message["recovered"]
+                        elif message["op"] == "event":
+                            self.events.append(message)
+                            last = message["id"]
+            except (OSError, InvalidHandshake, WebSocketException):
+                self._halt.wait(0.1)
+
+    def finish(self) -> None:
+        self._halt.set()
+        self.join(20)
+
+
+@pytest.mark.parametrize("service", ["redis", "wsgi-worker", "asgi", "wsgi", "nginx"])
+def test_after_a_kill_no_note_and_no_event_is_lost(stack: Stack, board: str, service: str) -> None:
+    writer, listeners = Writer(stack, board), [Listener(stack, f"board:{board}") for _ in range(4)]
+    for listener in listeners:
+        listener.start()
+    for listener in listeners:
+        assert listener.begun.wait(10)
+    writer.start()
+    wait_for(lambda: len(writer.acknowledged) > 20, "notes before the kill")
+    stack.kill(service)
+    before = len(writer.acknowledged)
+    # Some that were on their way count as before; the rest can only have been written afterwards.
+    wait_for(lambda: len(writer.acknowledged) > before + 50, f"notes after {service} was killed", 40)
+    writer.finish()
+
+    stored = notes_of(stack, board)
+    assert set(writer.acknowledged) <= set(stored)
+    for listener in listeners:
+        wait_for(lambda heard=listener: len(heard.events) >= len(stored), "all events", 20)
+        listener.finish()
+        assert listener.lost == 0
+        assert [event["data"]["id"] for event in listener.events] == stored
+        offsets = [int(event["id"].partition("-")[2]) for event in listener.events]
+        assert offsets == list(range(1, len(stored) + 1))
+    assert set(writer.refused) <= {502, 503, 504}
+
+
+def notes_of(stack: Stack, board: str) -> list[str]:
+    """The ids of all notes of a board, oldest first."""
+    ids: list[str] = []
+    page = ""
+    with http(stack) as client:
+        while True:
+            answer = client.get("/api/notes", params={"board": board, "limit": "200", "page": page}).json()
+            ids += [note["id"] for note in answer["notes"]]
+            page = answer["next"]
+            if page is None:
+                return ids[::-1]
+
+
+def test_while_redis_is_frozen_requests_end_soon_and_then_all_is_well(stack: Stack, board: str) -> None:
+    with http(stack) as client:
+        assert client.post("/api/notes", json={"board": board, "text": "before"}).status_code == 201
+        stack.pause("redis")
+        try:
+            for _ in range(3):
+                started = time.monotonic()
+                answer = client.post("/api/notes", json={"board": board, "text": "lost?"})
+                assert time.monotonic() - started < 3
+                assert answer.status_code == 503
+                assert int(answer.headers["Retry-After"]) > 0
+                assert answer.headers["Content-Type"] == "application/problem+json"
+            assert client.get(f"/b/{board}").status_code == 200
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/readyz").status_code == 503
+            wait_for(lambda: client.get("/realtime/readyz").status_code == 503, "the sidecar not ready", 12)
+        finally:
+            stack.unpause("redis")
+        wait_for(lambda: client.get("/readyz").status_code == 200, "ready again", 4)
+        assert client.post("/api/notes", json={"board": board, "text": "after"}).status_code == 201
+        wait_for(lambda: client.get("/realtime/readyz").status_code == 200, "the sidecar ready again", 10)
+        with Socket(stack, topic=f"board:{board}", since="0-0") as socket:
+            assert socket.expect("subscribed")["recovered"]
+            assert socket.expect("event")["data"]["text"] == "before"
+
+
+def test_a_server_that_was_emptied_gets_its_functions_back(stack: Stack, board: str) -> None:
+    with http(stack) as client:
+        stack.redis_cli("FUNCTION", "FLUSH")
+        assert client.post("/api/notes", json={"board": board, "text": "here"}).status_code == 201

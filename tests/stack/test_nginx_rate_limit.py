@@ -1,0 +1,47 @@
+"""One client cannot write more than its share; reading, and everybody else, is not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.clients import http, wait_for
+from tests.harness.local import LocalStack
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[LocalStack]:
+    stack = LocalStack({"RATE_LIMIT": "2"})
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def test_more_writes_than_allowed_are_told_when_to_come_back(limited: LocalStack) -> None:
+    with http(limited) as client:
+        note = {"text": "again"}
+        answers = [client.post("/api/notes", json=note) for _ in range(30)]
+        accepted = [answer for answer in answers if answer.status_code == 201]
+        assert 8 <= len(accepted) < 25  # a burst of four seconds' worth, and what the time allowed
+        refused = answers[-1]
+        assert refused.status_code == 429
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert int(refused.headers["Retry-After"]) > 0
+        assert refused.json()["status"] == 429
+        assert refused.json()["request_id"] == refused.headers["X-Request-Id"]
+        assert {client.get("/api/notes").status_code for _ in range(30)} == {200}
+        wait_for(lambda: client.post("/api/notes", json=note).status_code == 201, "allowed again", 5)
+
+
+def test_a_limit_that_makes_no_sense_stops_the_start_with_one_line() -> None:
+    stack = LocalStack({"RATE_LIMIT": "fast"})
+    try:
+        result = stack.run("up", check=False)
+    finally:
+        stack.stop()
+    assert result.returncode != 0
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("RATE_LIMIT='fast' makes no sense")

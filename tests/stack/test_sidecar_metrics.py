@@ -1,0 +1,136 @@
+"""The numbers of /metrics move as things happen."""
+
+from __future__ import annotations
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.harness.clients import Socket, http, wait_for
+from tests.harness.local import LocalStack
+from tests.stack.sidecar import Publisher, Replica, redis, replicas
+
+
+class Change:
+    """How a number differs from what it was."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._before = replica.numbers()
+
+    def __call__(self, name: str) -> float:
+        return self._replica.number(name) - self._before.get(f"corkboard_{name}", 0)
+
+    def becomes(self, name: str, value: float) -> None:
+        wait_for(lambda: self(name) == value, f"{name} to change by {value}, it is {self(name)}", 4)
+
+
+@pytest.fixture
+def replica(local_stack: LocalStack) -> Replica:
+    return replicas(local_stack)[0]
+
+
+@pytest.fixture
+def change(replica: Replica) -> Change:
+    return Change(replica)
+
+
+@pytest.fixture(scope="module")
+def publish(local_stack: LocalStack) -> Publisher:
+    return Publisher(redis(local_stack, "wsgi"))
+
+
+def test_connections_and_subscriptions_are_counted_up_and_down(replica: Replica, board: str) -> None:
+    # Clients of other tests may be on their way out.
+    wait_for(lambda: replica.number("connections") == replica.number("subscriptions") == 0, "an empty room")
+    change = Change(replica)
+    with Socket(replica, topic=f"board:{board}") as socket:  # type: ignore[arg-type]
+        socket.expect("subscribed")
+        socket.send({"op": "subscribe", "topic": f"board:{board}-2"})
+        socket.expect("subscribed")
+        change.becomes("connections", 1)
+        change.becomes("subscriptions", 2)
+        socket.send({"op": "unsubscribe", "topic": f"board:{board}-2"})
+        socket.send({"op": "unsubscribe", "topic": f"board:{board}-2"})
+        change.becomes("subscriptions", 1)
+    change.becomes("connections", 0)
+    change.becomes("subscriptions", 0)
+
+
+def test_handshakes_are_counted_by_outcome(replica: Replica, change: Change) -> None:
+    for _ in range(2):
+        Socket(replica).close()  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus):
+        Socket(replica, topic="user:x")  # type: ignore[arg-type]
+    with http(replica) as client:  # type: ignore[arg-type]
+        client.get("/poll", params={"topic": "board:x", "timeout": "0"})
+        client.get("/events", params={"topic": "board:x"}, headers={"Origin": "https://evil"})
+    change.becomes('handshakes_total{outcome="accepted",path="/ws"}', 2)
+    change.becomes('handshakes_total{outcome="401",path="/ws"}', 1)
+    change.becomes('handshakes_total{outcome="accepted",path="/poll"}', 1)
+    change.becomes('handshakes_total{outcome="403",path="/events"}', 1)
+
+
+def test_deliveries_and_their_delay_are_counted(
+    replica: Replica, change: Change, board: str, publish: Publisher
+) -> None:
+    topic = f"board:{board}"
+    with Socket(replica, topic=topic) as one, Socket(replica, topic=topic) as two:  # type: ignore[arg-type]
+        for socket in (one, two):
+            socket.expect("subscribed")
+        for number in range(3):
+            publish(topic, number)
+            for socket in (one, two):
+                socket.expect("event")
+    change.becomes("deliveries_total", 6)
+    assert change("delivery_seconds_count") == 3
+    assert 0 <= change("delivery_seconds_sum") < 3
+
+
+def test_gaps_and_recoveries_are_counted(
+    local_stack: LocalStack, replica: Replica, change: Change, board: str, publish: Publisher
+) -> None:
+    topic = f"board:{board}"
+    first = publish(topic, "one")
+    with Socket(replica, topic=topic, since=first) as socket:  # type: ignore[arg-type]
+        socket.expect("subscribed")
+        change.becomes('recoveries_total{outcome="recovered"}', 1)
+        event = f'{{"op":"event","topic":"{topic}","id":"{first[:-1]}2","type":"test","data":1}}'
+        admin = redis(local_stack)
+        admin.xadd(f"stream:{{{topic}}}", {"event": event}, id="2-0")
+        admin.hset(f"topic:{{{topic}}}", "offset", "2")
+        assert socket.expect("event")["id"].endswith("-2")
+        change.becomes("gaps_filled_total", 1)
+    with Socket(replica, topic=topic, since="feed-1") as socket:  # type: ignore[arg-type]
+        assert socket.expect("subscribed")["recovered"] is False
+        change.becomes('recoveries_total{outcome="lost"}', 1)
+
+
+def test_closings_are_counted_once_by_code(replica: Replica, change: Change) -> None:
+    with Socket(replica) as flood:  # type: ignore[arg-type]
+        try:
+            for _ in range(300):
+                flood.send({"op": "ping"})
+        except ConnectionClosed:
+            pass
+        with pytest.raises(ConnectionClosed):
+            flood.expect("never")
+    with Socket(replica) as binary:  # type: ignore[arg-type]
+        binary.connection.send(b"x")
+        with pytest.raises(ConnectionClosed):
+            binary.expect("never")
+    change.becomes('evictions_total{code="1008"}', 1)
+    change.becomes('evictions_total{code="1003"}', 1)
+
+
+def test_the_reader_and_the_loop_say_how_they_are(
+    local_stack: LocalStack, replica: Replica, change: Change
+) -> None:
+    assert 0 <= replica.number("reader_silence_seconds") < 6
+    wait_for(lambda: change("loop_lag_seconds_count") >= 2, "the loop's lag", 5)
+    redis(local_stack).execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    change.becomes("reader_sessions_total", 1)
+
+
+def test_nginx_does_not_pass_them_on(local_stack: LocalStack) -> None:
+    with http(local_stack) as client:
+        assert client.get("/metrics").status_code == 404

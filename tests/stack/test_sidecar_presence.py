@@ -1,0 +1,68 @@
+"""How many listen to a topic, over all processes, is told soon, seldom, and rightly even after a death."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from itertools import pairwise
+
+from tests.harness.clients import Socket, wait_for
+from tests.harness.local import LocalStack
+from tests.stack.sidecar import replicas
+
+
+def wait_for_count(socket: Socket, count: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while (said := socket.expect("presence", max(0.0, deadline - time.monotonic()))["count"]) != count:
+        assert time.monotonic() < deadline, f"{said} are said to be here, not {count}"
+
+
+def test_the_count_is_of_all_replicas_and_right_again_after_one_dies(
+    local_stack: LocalStack, board: str
+) -> None:
+    one, two = replicas(local_stack)
+    topic = f"board:{board}"
+    with ExitStack() as exits:
+        here = [exits.enter_context(Socket(one, topic=topic)) for _ in range(2)]  # type: ignore[arg-type]
+        there = [exits.enter_context(Socket(two, topic=topic)) for _ in range(3)]  # type: ignore[arg-type]
+        for socket in here + there:
+            wait_for_count(socket, 5, 10)
+        there.pop().close()
+        for socket in here:
+            wait_for_count(socket, 4, 5)
+        two.process().kill()
+        for socket in here:
+            wait_for_count(socket, 2, 15)
+    wait_for(lambda: two.number("reader_sessions_total"), "the other replica again", 20)
+
+
+def test_who_comes_is_told_also_when_another_leaves_at_the_same_moment(
+    local_stack: LocalStack, board: str
+) -> None:
+    replica = replicas(local_stack)[0]
+    with Socket(replica, topic=f"board:{board}") as first:  # type: ignore[arg-type]
+        wait_for_count(first, 1, 5)
+        for _ in range(3):
+            # As when a page is loaded again: the number stays the same, but the page does not know it.
+            first.close()
+            first = Socket(replica, topic=f"board:{board}")  # type: ignore[arg-type]
+            wait_for_count(first, 1, 5)
+        first.close()
+
+
+def test_however_many_come_and_go_it_is_told_once_a_second(local_stack: LocalStack, board: str) -> None:
+    topic = f"board:{board}"
+    with Socket(local_stack, topic=topic) as socket:
+        begun = time.monotonic()
+        told: list[float] = []
+        while time.monotonic() - begun < 4:
+            guest = Socket(local_stack, topic=topic)
+            try:
+                socket.expect("presence", 0.05)
+                told.append(time.monotonic())
+            except TimeoutError:
+                pass
+            guest.close()
+    assert told
+    # Measured here, so with what a busy machine adds to the one and not to the other.
+    assert all(later - earlier > 0.8 for earlier, later in pairwise(told)), told

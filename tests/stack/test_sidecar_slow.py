@@ -1,0 +1,108 @@
+"""A client that does not read is sent away in time; nobody else notices, and it loses nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from tests.harness.clients import Socket, wait_for
+from tests.harness.local import LocalStack
+from tests.stack.sidecar import Publisher, RawSocket, Replica, redis, replicas
+
+BYTES = 40_000
+RATE = 50  # events a second
+HISTORY = 1000
+
+
+class Writer(threading.Thread):
+    """Publishes steadily until it is told to stop."""
+
+    def __init__(self, publish: Publisher, topic: str) -> None:
+        super().__init__(daemon=True)
+        self.sent: list[str] = []
+        self._publish = publish
+        self._topic = topic
+        self._halt = threading.Event()
+
+    def run(self) -> None:
+        while not self._halt.wait(1 / RATE):
+            self.sent.append(self._publish(self._topic, "x" * BYTES, HISTORY))
+
+    def finish(self) -> None:
+        self._halt.set()
+        self.join(10)
+
+
+class Reader(threading.Thread):
+    """Reads everything at once, and measures how old it is."""
+
+    def __init__(self, replica: Replica, topic: str) -> None:
+        super().__init__(daemon=True)
+        self.socket = Socket(replica, topic=topic, since="0-0")  # type: ignore[arg-type]
+        self.socket.expect("subscribed")
+        self.ids: list[str] = []
+        self.longest_pause = 0.0
+
+    def run(self) -> None:
+        last = time.monotonic()
+        while True:
+            try:
+                self.ids.append(self.socket.expect("event", 3)["id"])
+            except TimeoutError:
+                return
+            self.longest_pause = max(self.longest_pause, time.monotonic() - last)
+            last = time.monotonic()
+
+
+@pytest.mark.parametrize("through", ["sidecar", "nginx"])
+def test_who_does_not_read_is_gone_in_time_and_comes_back_without_loss(
+    local_stack: LocalStack, board: str, through: str
+) -> None:
+    topic = f"board:{board}"
+    everyone = replicas(local_stack)
+    wait_for(lambda: sum(one.number("connections") for one in everyone) == 0, "an empty room")
+    url = everyone[0].base_url if through == "sidecar" else local_stack.base_url
+    with RawSocket(url, receive_buffer=8192, topic=topic, since="0-0") as slow:
+        found = wait_for(
+            lambda: next((one for one in everyone if one.number("connections")), None),
+            "the slow one's process",
+        )
+        before = found.process().memory_info().rss
+        evicted = found.number('evictions_total{code="1013"}')
+        reader = Reader(found, topic)
+        reader.start()
+        writer = Writer(Publisher(redis(local_stack, "wsgi")), topic)
+        writer.start()
+        begun = time.monotonic()
+        try:
+            wait_for(lambda: found.number("connections") == 1, "the slow one to be gone", 25)
+            took = time.monotonic() - begun
+            grown = found.process().memory_info().rss - before
+        finally:
+            writer.finish()
+        # Counted from the first event, although it is not slow before the kernel's buffers are full.
+        assert took < 15
+        # The tail (1 MiB), a frame beside each of its events, and what waits for the slow one (1 MiB).
+        assert grown < 24 * 1024 * 1024
+        if through == "sidecar":
+            assert found.number('evictions_total{code="1013"}') == evicted + 1
+        reader.join(20)
+        reader.socket.close()
+        assert reader.ids == writer.sent
+        assert reader.longest_pause < 2
+        # It reads at last: what had been written for it is there, in order, and the rest comes after it.
+        slow.socket.settimeout(2)
+        seen: list[str] = []
+        try:
+            while True:
+                seen.append(slow.message("event")["id"])
+        except (OSError, EOFError):
+            pass
+    assert seen == writer.sent[: len(seen)]
+    missing = writer.sent[len(seen) :]
+    with Socket(local_stack, topic=topic, since=seen[-1] if seen else "0-0") as again:
+        assert again.expect("subscribed")["recovered"] is True
+        assert [again.expect("event")["id"] for _ in missing] == missing
+    redis(local_stack).delete(f"stream:{{{topic}}}")

@@ -1,0 +1,63 @@
+"""Gunicorn's settings: https://docs.gunicorn.org/en/stable/settings.html"""
+
+from __future__ import annotations
+
+import logging.config
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+# The workers' metrics meet in files of this run. The library looks for the folder when it is imported.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir = tempfile.mkdtemp(prefix="corkboard-metrics-")
+
+# Gunicorn reads this file before it puts the app's folder on the path.
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from prometheus_client import multiprocess
+
+from wsgi_app import logs, settings, store
+
+configured = settings.load()
+
+bind = [configured.wsgi_bind, f"{configured.wsgi_bind.rpartition(':')[0]}:{configured.wsgi_metrics_port}"]
+workers = configured.wsgi_workers
+threads = configured.wsgi_threads
+worker_class = "gthread"
+# Nginx closes idle upstream connections after 30 s: it, not we, must be the one that closes,
+# or a request meets a closing connection and becomes a 502.
+keepalive = 75
+# The heartbeat of a worker, not of a request: a gthread worker that is stuck as a whole is replaced.
+timeout = 30
+# Shorter than `stop_grace_period`, so that requests in flight end before SIGKILL.
+graceful_timeout = 20
+# A heartbeat file on a disk can block on that disk.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+# It would be written under $HOME, and the root is read-only.
+control_socket_disable = True
+# Workers are replaced now and then, not all at once: a slow leak never becomes an outage.
+max_requests = 200_000
+max_requests_jitter = 20_000
+backlog = 4096
+# Nginx has bounded the request's head; what it let through is answered by the app, in the app's own words.
+limit_request_line = 0
+limit_request_fields = 32_768
+logconfig_dict = logs.config(configured.log_level)
+
+
+def child_exit(_server: object, worker: Any) -> None:
+    """Forgets the gauges of a worker that is gone."""
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server: object) -> None:
+    """In the master, at the very end."""
+    shutil.rmtree(metrics_dir, ignore_errors=True)
+
+
+def on_starting(_server: object) -> None:
+    """In the master, before any worker: a broken function library stops the start with one line."""
+    logging.config.dictConfig(logconfig_dict)
+    store.check_library(configured)

@@ -1,0 +1,149 @@
+"""What a note looks like from outside, and what a request may say."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
+from typing_extensions import TypedDict
+
+Color = Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"]
+COLORS: tuple[Color, ...] = ("khaki", "lightblue", "lightgreen", "lightsalmon", "plum")
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must hold no NUL character")
+    return text
+
+
+def _word(*allowed: str) -> BeforeValidator:
+    """Query parameters are text; only these spellings count."""
+
+    def check(value: Any) -> Any:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 16):
+        raise ValueError("must be a whole number")
+    return value
+
+
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000),
+    AfterValidator(_no_nul),
+    # The two rules that JSON Schema has no other word for: no NUL, and not white space alone.
+    Field(examples=["Soup is ready"], json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),
+]
+Query = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    AfterValidator(_no_nul),
+    Field(json_schema_extra={"pattern": r"^[^\x00]*$"}),
+]
+Board = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+Flag = Annotated[bool, _word("true", "false")]
+
+
+def _random_color() -> Color:
+    return random.choice(COLORS)
+
+
+class Note(BaseModel):
+    """A note as every answer and event shows it."""
+
+    id: str
+    board: Board
+    text: str
+    color: Color
+    done: bool
+    version: int = Field(ge=1, description="rises by one with each change; the note's ETag")
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewNote(BaseModel):
+    """The body of `POST /api/notes`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: Text
+    color: Color = Field(default_factory=_random_color)
+    board: Board = "main"
+    done: bool = False
+
+
+class NoteChanges(TypedDict, total=False):
+    """The body of `PATCH /api/notes/ID`: at least one of these."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+
+    text: Text
+    color: Color
+    done: bool
+
+
+class BoardQuery(BaseModel):
+    """The query of `GET /api/notes/export`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    board: Board = "main"
+
+
+class ListQuery(BoardQuery):
+    """The query of `GET /api/notes`."""
+
+    q: Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)] | SkipJsonSchema[None] = (
+        Field(default=None, description="only notes whose text holds this, whatever the case")
+    )
+    done: Flag | SkipJsonSchema[None] = Field(
+        default=None, description="only notes that are done, or are not"
+    )
+    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(_digits)] = 50
+    page: Annotated[int, Field(ge=1, le=2**53), BeforeValidator(_digits)] | SkipJsonSchema[None] = Field(
+        default=None, description="the `next` of the page before"
+    )
+
+
+class NoteList(BaseModel):
+    """A page of notes, newest first."""
+
+    notes: list[Note]
+    next: str | None = Field(description="the `page` of the next request; null at the end")
+    cursor: str = Field(description="the position that this list reflects: subscribe from here")
+
+
+class Ticket(BaseModel):
+    """What opens topics that are not public."""
+
+    ticket: str
+    expires_at: datetime
+    topics: list[str] = Field(description="globs of the topics that it opens")
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldError] | SkipJsonSchema[None] = None

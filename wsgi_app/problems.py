@@ -1,0 +1,106 @@
+"""Every error as a problem document (RFC 9457): what went wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, g, json
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from wsgi_app.notes import KeyReused, NoSuchNote, VersionConflict
+from wsgi_app.store import LibraryBroken, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1
+
+
+def problem(
+    status: int,
+    detail: str,
+    errors: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem document as an answer."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": g.get("request_id", ""),
+    }
+    if status == 422:
+        document["errors"] = errors or [{"field": "body", "detail": detail}]
+    # Without a word on it a browser may keep a 404 and show it when the note is there.
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(json.dumps(document), status, headers, content_type="application/problem+json")
+
+
+def _http(error: HTTPException) -> Response:
+    headers = {
+        name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After", "Location")
+    }
+    status = error.code or 500
+    if 300 <= status < 400:
+        return Response(status=status, headers=headers)
+    return problem(status, error.description or HTTPStatus(status).phrase, headers=headers)
+
+
+def _invalid(error: ValidationError) -> Response:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return problem(400, f"The body is not JSON: {found[0]['msg']}.")
+    details: dict[str, str] = {}
+    for one in found:
+        field = str(one["loc"][0]) if one["loc"] else "body"
+        # The first error counts: of a value that may be absent, the next one says that it is not absent.
+        details.setdefault(field, one["msg"].removeprefix("Value error, "))
+    errors = [{"field": field, "detail": detail} for field, detail in details.items()]
+    return problem(422, "; ".join(f"{field}: {detail}" for field, detail in details.items()), errors)
+
+
+def _missing(_error: NoSuchNote) -> Response:
+    return problem(404, "There is no such note.")
+
+
+def _conflict(error: VersionConflict) -> Response:
+    tag = f'"{json.loads(error.current)["version"]}"'
+    detail = (
+        f"Somebody changed the note; it is at version {tag} now. Read it, decide, and send that as If-Match."
+    )
+    return problem(412, detail, headers={"ETag": tag})
+
+
+def _reused(_error: KeyReused) -> Response:
+    detail = "This Idempotency-Key came with another body before. Use a new key for a new request."
+    return problem(422, detail, [{"field": "Idempotency-Key", "detail": detail}])
+
+
+def _unavailable(error: StoreUnavailable) -> Response:
+    log.warning("%s", error)
+    detail = "The store does not answer right now. Nothing you sent is shown as done; try again shortly."
+    return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _broken(error: LibraryBroken) -> Response:
+    log.error("%s", error)
+    return problem(503, "The store is not set up.", headers={"Retry-After": "10"})
+
+
+def _bug(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return problem(500, "This is our mistake. It was logged under the request id.")
+
+
+def init_app(app: Flask) -> None:
+    """Registers the handlers."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ValidationError, _invalid)
+    app.register_error_handler(NoSuchNote, _missing)
+    app.register_error_handler(VersionConflict, _conflict)
+    app.register_error_handler(KeyReused, _reused)
+    app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(LibraryBroken, _broken)
+    app.register_error_handler(Exception, _bug)

@@ -1,0 +1,111 @@
+"""Tickets: what the app says a browser may listen to, in a form that the sidecar can check by itself."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+
+import click
+import jwt
+from flask import Blueprint, Flask, Response, current_app, jsonify, request, session
+from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
+
+from wsgi_app.events import store
+from wsgi_app.settings import Settings
+
+blueprint = Blueprint("tickets", __name__, url_prefix="/api")
+
+COOKIE = "corkboard_ticket"
+ALGORITHM = "HS256"
+
+
+def topics_for(subject: str) -> list[str]:
+    """WHO MAY LISTEN TO WHAT: the function to change when this becomes your product.
+
+    `subject` is who asks; the answer is a list of globs of topics. Here everybody may listen to the
+    public topics, and to one of their own.
+    """
+    settings: Settings = current_app.extensions["settings"]
+    return [*settings.public_topics, f"user:{subject}"]
+
+
+def current_subject() -> str:
+    """Who asks. Here: a visitor, known by a session cookie. In your product: the user who is logged in."""
+    if "subject" not in session:
+        session["subject"] = secrets.token_hex(8)
+        session.permanent = True
+    return str(session["subject"])
+
+
+@blueprint.post("/tickets")
+def create_ticket() -> Response:
+    """A ticket in the answer, for programs, and in a cookie that scripts cannot read, for browsers."""
+    settings: Settings = current_app.extensions["settings"]
+    subject = current_subject()
+    now = datetime.now(UTC).replace(microsecond=0)
+    expires = now + timedelta(seconds=settings.ticket_seconds)
+    topics = topics_for(subject)
+    claims = {"sub": subject, "iat": time.time(), "exp": expires, "topics": topics}
+    ticket = jwt.encode(claims, settings.keys()[0], ALGORITHM)
+    response = jsonify(ticket=ticket, expires_at=expires.isoformat().replace("+00:00", "Z"), topics=topics)
+    response.status_code = 201
+    response.headers["Cache-Control"] = "no-store"
+    response.set_cookie(
+        COOKIE,
+        ticket,
+        max_age=settings.ticket_seconds,
+        httponly=True,
+        samesite="Strict",
+        secure=request.is_secure,
+    )
+    return response
+
+
+def revoke(subject: str) -> None:
+    """Takes back every ticket of a subject: its sockets are closed on all replicas, within a second.
+
+    Call it when somebody logs out, or must. A ticket that is issued afterwards is good again.
+
+    Raises:
+        StoreUnavailable: Redis is away; call it again.
+    """
+    settings: Settings = current_app.extensions["settings"]
+    store().call(
+        "revoke", "control", {"subject": subject, "now": time.time(), "seconds": settings.ticket_seconds}
+    )
+
+
+@blueprint.cli.command("revoke")
+@click.argument("subject")
+def revoke_command(subject: str) -> None:
+    """Take back every ticket of SUBJECT."""
+    revoke(subject)
+
+
+class _Session(SecureCookieSessionInterface):
+    _serializer: URLSafeTimedSerializer | None = None
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        # Flask would make one for every request, also where nobody looks at the session.
+        if self._serializer is None:
+            self._serializer = super().get_signing_serializer(app)
+        return self._serializer
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
+        # Known from the request only: the same deployment runs with and without TLS before it.
+        return request.is_secure
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Signs sessions with the first key and takes those that the others signed."""
+    key, *older = settings.keys()
+    app.config.update(
+        SECRET_KEY=key,
+        SECRET_KEY_FALLBACKS=older,
+        SESSION_COOKIE_NAME="corkboard_session",
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    app.session_interface = _Session()
+    app.register_blueprint(blueprint)
