@@ -18,7 +18,7 @@ from tests.harness.stack import Stack
 from tests.stack.api import create, listed
 
 NOTES, PAGE = 20_000, 200
-# More than the buffers on the way hold: each of three connections may take 32 MiB, and a container's port is one more.
+# More than the buffers on the way hold: up to 32 MiB a connection, and a container's port is one more.
 TEXT_BYTES = 6_000
 # Writes notes as redis/functions.lua keeps them, but tells nobody.
 SEED = """
