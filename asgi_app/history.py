@@ -9,6 +9,7 @@ import asyncio
 
 from cachetools import LRUCache
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from asgi_app import streams
 from asgi_app.cursor import Cursor
@@ -51,7 +52,10 @@ class History:
 
     async def _load(self, topic: str, epoch: str, number: int) -> tuple[int, Batch]:
         after = number * BLOCK_EVENTS
-        ((now, entries),) = await streams.read_many(self._redis, [(topic, after)], BLOCK_EVENTS)
+        (answer,) = await streams.read_many(self._redis, [(topic, after)], BLOCK_EVENTS)
+        if isinstance(answer, ResponseError):
+            raise answer
+        now, entries = answer
         if now.epoch != epoch or not entries:
             raise LookupError("lost")
         start = entries[0][0] - 1

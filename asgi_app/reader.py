@@ -11,7 +11,7 @@ from itertools import islice
 
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from asgi_app import metrics, streams, tasks
 from asgi_app.cursor import Cursor
@@ -225,11 +225,16 @@ class Reader:
             for name, futures in waiting:  # the next one answers them
                 self._waiting.setdefault(name, []).extend(futures)
             raise
-        for topic, before, answer in zip(topics, asked, answers, strict=True):
+        for topic, before, answer, (_, futures) in zip(topics, asked, answers, waiting, strict=True):
+            pending = [done for done in futures if not done.done()]
+            if isinstance(answer, ResponseError):
+                log.error("cannot read %s: %s", topic.name, answer)
+                for done in pending:
+                    done.set_exception(answer)
+                continue
             if topic.fill(before, *answer):
                 self._touch(topic.name)
-        for done in (done for _, futures in waiting for done in futures):
-            if not done.done():
+            for done in pending:
                 done.set_result(None)
 
 

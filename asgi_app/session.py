@@ -56,8 +56,7 @@ class Session:
         self._hub = hub
         self._settings = settings
         self._topics: set[str] = set()
-        self._second = 0
-        self._messages = 0
+        self._heard: list[float] = []  # when the last messages came, seconds
 
     async def handle(self, text: str) -> None:
         """Does what one message asks for. Never fails; may close the connection."""
@@ -126,11 +125,9 @@ class Session:
         self._hub.unsubscribe(topic, self._connection)
 
     def _too_many(self) -> bool:
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._messages = second, 0
-        self._messages += 1
-        return self._messages > MAX_MESSAGES
+        now = time.monotonic()
+        self._heard.append(now)
+        return len(self._heard) > MAX_MESSAGES and now - self._heard.pop(0) < 1
 
     def _say(self, message: BaseModel) -> None:
         self._connection.say(message.model_dump_json(exclude_none=True).encode())

@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 
 from asgi_app.cursor import BEGINNING, Cursor
 from asgi_app.event import Event
@@ -41,8 +42,10 @@ def connect(settings: Settings) -> Redis:
 
 async def read_many(
     redis: Redis, wanted: Sequence[tuple[str, int | None]], count: int = PAGE
-) -> list[Answer]:
+) -> list[Answer | ResponseError]:
     """The events of each topic after an offset, at most `count`; with None its last ones. One round trip.
+
+    A topic whose keys hold something else gets the error in its place: the others are not to suffer for it.
 
     Raises:
         RedisError: Redis does not answer.
@@ -55,11 +58,17 @@ async def read_many(
                 pipe.xrevrange(f"stream:{{{name}}}", count=TAIL_EVENTS)
             else:
                 pipe.xrange(f"stream:{{{name}}}", min=f"{after + 1}-0", count=count)
-        raw = await pipe.execute()
-    answers: list[Answer] = []
+        raw = await pipe.execute(raise_on_error=False)
+    answers: list[Answer | ResponseError] = []
     for (_, after), position, entries in zip(wanted, raw[::2], raw[1::2], strict=True):
-        now = _cursor(position)
-        answers.append((now, _events(now, entries[::-1] if after is None else entries)))
+        error = next((each for each in (position, entries) if isinstance(each, ResponseError)), None)
+        if error is None:
+            now = _cursor(position)
+            answers.append((now, _events(now, entries[::-1] if after is None else entries)))
+        elif str(error).startswith("WRONGTYPE"):
+            answers.append(error)
+        else:
+            raise error
     return answers
 
 

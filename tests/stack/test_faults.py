@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
 from tests.harness.clients import Socket, http, wait_for
 from tests.harness.stack import Stack
@@ -152,3 +152,26 @@ def test_a_server_that_was_emptied_gets_its_functions_back(stack: Stack, board: 
     with http(stack) as client:
         stack.redis_cli("FUNCTION", "FLUSH")
         assert client.post("/api/notes", json={"board": board, "text": "here"}).status_code == 201
+
+
+def test_a_topic_that_cannot_be_read_does_not_disturb_the_others(stack: Stack, board: str) -> None:
+    broken, good = f"board:{board}-broken", f"board:{board}"
+    stack.redis_cli("SET", f"topic:{{{broken}}}", "somebody wrote over it")
+    try:
+        with (
+            http(stack) as client,
+            Socket(stack, topic=broken) as refused,
+            Socket(stack, topic=good) as socket,
+        ):
+            with pytest.raises(ConnectionClosed) as closed:
+                refused.receive(5)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
+            socket.expect("subscribed")
+            client.post("/api/notes", json={"board": board, "text": "heard all the same"})
+            assert socket.expect("event")["data"]["text"] == "heard all the same"
+            assert client.get("/realtime/readyz").status_code == 200
+    finally:
+        stack.redis_cli("DEL", f"topic:{{{broken}}}")
+    with Socket(stack, topic=broken) as socket:
+        assert socket.expect("subscribed")["recovered"]

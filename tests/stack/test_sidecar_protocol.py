@@ -205,6 +205,27 @@ def test_too_many_messages_a_second_end_the_connection(url: str) -> None:
         assert peer.message("pong")
 
 
+def test_a_second_begins_with_a_message_not_with_the_clock(url: str) -> None:
+    def sent_around_the_turn_of_a_second() -> float:
+        time.sleep((0.9 - time.monotonic()) % 1)
+        begun = time.monotonic()
+        client.send(frame(TEXT, QUESTION) * 60)
+        for _ in range(60):
+            assert client.message("pong")
+        time.sleep(-time.monotonic() % 1)
+        client.send(frame(TEXT, QUESTION) * 60)
+        return time.monotonic() - begun
+
+    for _ in range(10):
+        with RawSocket(url) as client:
+            if (
+                sent_around_the_turn_of_a_second() < 0.5
+            ):  # else the machine dozed off, and nobody was too fast
+                assert client.code() == 1008
+                return
+    pytest.fail("this machine is too slow to say 120 messages within a second")
+
+
 def test_a_hundred_messages_at_once_are_all_answered(url: str) -> None:
     with RawSocket(url) as client:
         client.send(frame(TEXT, QUESTION) * 100)
@@ -216,9 +237,11 @@ def test_a_hundred_topics_are_enough_for_one_connection(sidecar: str) -> None:
     with RawSocket(sidecar) as client:
         for number in range(101):
             if number == 60:
+                for _ in range(60):
+                    client.message("subscribed")
                 time.sleep(1)  # no more than a hundred messages a second may be sent
             client.say({"op": "subscribe", "topic": f"board:many-{number}"})
-        for _ in range(100):
+        for _ in range(40):
             client.message("subscribed")
         assert client.message("error")["code"] == "too_many_topics"
 
