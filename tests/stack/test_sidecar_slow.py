@@ -106,3 +106,17 @@ def test_who_does_not_read_is_gone_in_time_and_comes_back_without_loss(
         assert again.expect("subscribed")["recovered"] is True
         assert [again.expect("event")["id"] for _ in missing] == missing
     redis(local_stack).delete(f"stream:{{{topic}}}")
+
+
+def test_who_vanishes_without_a_word_is_noticed(local_stack: LocalStack, board: str) -> None:
+    everyone = replicas(local_stack)
+    wait_for(lambda: sum(one.number("connections") for one in everyone) == 0, "an empty room")
+    # Neither answers a ping, as if its network were gone; its kernel says nothing either.
+    with (
+        RawSocket(everyone[0].base_url, topic=f"board:{board}"),
+        RawSocket(local_stack.base_url, topic=f"board:{board}"),
+    ):
+        wait_for(lambda: sum(one.number("connections") for one in everyone) == 2, "both to be there")
+        begun = time.monotonic()
+        wait_for(lambda: sum(one.number("connections") for one in everyone) == 0, "both to be gone", 60)
+        assert 15 < time.monotonic() - begun < 45
