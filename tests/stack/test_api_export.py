@@ -22,15 +22,16 @@ NOTES, PAGE = 20_000, 200
 TEXT_BYTES = 6_000
 # Writes notes as redis/functions.lua keeps them, but tells nobody.
 SEED = """
-local topic, notes, padding = KEYS[1], tonumber(ARGV[2]), string.rep('x', tonumber(ARGV[3]))
-for number = 2, notes do
+local topic, padding = KEYS[1], string.rep('x', tonumber(ARGV[4]))
+for number = tonumber(ARGV[2]), tonumber(ARGV[3]) do
   local id, text = string.format('%s.%016x', ARGV[1], number), 'note ' .. number
   redis.call('HSET', 'notes:{' .. topic .. '}', id, cjson.encode({id = id, text = text .. padding}))
   redis.call('HSET', 'folded:{' .. topic .. '}', id, text)
   redis.call('ZADD', 'order:{' .. topic .. '}', number, id)
 end
-return redis.call('HSET', 'topic:{' .. topic .. '}', 'offset', notes)
+return redis.call('HSET', 'topic:{' .. topic .. '}', 'offset', ARGV[3])
 """
+SEEDS = 1_000  # notes a call: Redis holds all that one call writes in memory several times
 KINDS = ("notes", "folded", "order", "topic", "stream")
 
 
@@ -39,7 +40,9 @@ def many_notes(stack: Stack, text_bytes: int) -> Iterator[str]:
     board = f"large-{secrets.token_hex(6)}"
     with http(stack) as client:
         create(client, board, "the very first")
-    stack.redis_cli("EVAL", SEED, "1", f"board:{board}", board, str(NOTES), str(text_bytes))
+    for last in range(SEEDS, NOTES + 1, SEEDS):
+        numbers = str(max(2, last - SEEDS + 1)), str(last)
+        stack.redis_cli("EVAL", SEED, "1", f"board:{board}", board, *numbers, str(text_bytes))
     yield board
     stack.redis_cli("DEL", *(f"{kind}:{{board:{board}}}" for kind in KINDS))
 

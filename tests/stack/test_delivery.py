@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness.clients import Socket, http
 from tests.harness.stack import Stack
+from tests.stack.sidecar import UNSAID
 
 
 def post(stack: Stack, board: str, text: str, **headers: str) -> dict[str, Any]:
@@ -137,8 +138,7 @@ def test_a_message_that_redis_never_published_is_read_from_the_stream(stack: Sta
         epoch = socket.expect("subscribed")["cursor"].partition("-")[0]
         # What a lost pub/sub message leaves behind: the event is in the stream, and nobody was told.
         event = f'{{"op":"event","topic":"{topic}","id":"{epoch}-2","type":"test","data":1}}'
-        stack.redis_cli("XADD", f"stream:{{{topic}}}", "2-0", "event", event)
-        stack.redis_cli("HSET", f"topic:{{{topic}}}", "offset", "2")
+        stack.redis_cli("EVAL", UNSAID, "2", f"stream:{{{topic}}}", f"topic:{{{topic}}}", "2", event)
         assert socket.expect("event")["id"] == f"{epoch}-2"
         post(stack, board, "three")
         assert socket.expect("event")["id"] == f"{epoch}-3"

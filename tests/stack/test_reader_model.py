@@ -45,6 +45,7 @@ class Client:
 
     def __init__(self) -> None:
         self.lost = 0
+        self.began: Cursor | None = None
         self.position: Cursor | None = None
         self.got: list[Cursor] = []
 
@@ -59,6 +60,8 @@ class Client:
             self.got.append(cursor)
 
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:  # noqa: ARG002
+        if self.began is None:
+            self.began = cursor
         if self.position is None or not recovered:
             self.lost += not recovered
             self.position = cursor
@@ -257,6 +260,9 @@ class Story(RuleBasedStateMachine):
         self.check_joined(self.join(BEGINNING), BEGINNING)
 
     def check_joined(self, client: Client, since: Cursor) -> None:
+        assert client.began is not None
+        if client.lost and client.began.epoch != (self.epochs[-1] if self.last else BEGINNING.epoch):
+            return  # it joined what was already gone, from memory, and was told so a moment later
         if client.lost:
             # What stands in memory may still be there after a trim, so this is the only direction.
             assert since.offset < self.trimmed, f"{since} could have been continued"

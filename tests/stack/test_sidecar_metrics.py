@@ -7,7 +7,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.harness.clients import Socket, http, wait_for
 from tests.harness.local import LocalStack
-from tests.stack.sidecar import Publisher, Replica, redis, replicas
+from tests.stack.sidecar import UNSAID, Publisher, Replica, redis, replicas
 
 
 class Change:
@@ -95,9 +95,7 @@ def test_gaps_and_recoveries_are_counted(
         socket.expect("subscribed")
         change.becomes('recoveries_total{outcome="recovered"}', 1)
         event = f'{{"op":"event","topic":"{topic}","id":"{first[:-1]}2","type":"test","data":1}}'
-        admin = redis(local_stack)
-        admin.xadd(f"stream:{{{topic}}}", {"event": event}, id="2-0")
-        admin.hset(f"topic:{{{topic}}}", "offset", "2")
+        redis(local_stack).eval(UNSAID, 2, f"stream:{{{topic}}}", f"topic:{{{topic}}}", "2", event)
         assert socket.expect("event")["id"].endswith("-2")
         change.becomes("gaps_filled_total", 1)
     with Socket(replica, topic=topic, since="feed-1") as socket:  # type: ignore[arg-type]
