@@ -16,11 +16,20 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir = tempfile.mkdtemp(prefix="
 # Gunicorn reads this file before it puts the app's folder on the path.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from gunicorn import glogging
 from prometheus_client import multiprocess
 
 from wsgi_app import logs, settings, store
 
 configured = settings.load()
+
+
+class Logger(glogging.Logger):
+    """Gunicorn's own, without an access log: nginx writes one."""
+
+    def access(self, *_fields: object) -> None:
+        """Nothing. Gunicorn would put the fields of a line together even where none is written."""
+
 
 bind = [configured.wsgi_bind, f"{configured.wsgi_bind.rpartition(':')[0]}:{configured.wsgi_metrics_port}"]
 workers = configured.wsgi_workers
@@ -45,6 +54,7 @@ backlog = 4096
 limit_request_line = 0
 limit_request_fields = 32_768
 logconfig_dict = logs.config(configured.log_level)
+logger_class = Logger
 
 
 def child_exit(_server: object, worker: Any) -> None:

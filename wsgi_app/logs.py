@@ -45,6 +45,5 @@ def config(level: str) -> dict[str, Any]:
         "loggers": {
             # Gunicorn gives its loggers handlers of their own; root's is enough.
             "gunicorn.error": {"level": level.upper(), "handlers": [], "propagate": True},
-            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
         },
     }
