@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from loadtest.measure.subscriber import Refused
+from loadtest.measure import wire
+from loadtest.measure.resp import Redis, command, ignore
 from loadtest.measure.swarm import MARK, Swarm
 
 BYTES = 200
@@ -23,35 +24,10 @@ class Publisher(Protocol):
 
 
 @dataclass(frozen=True)
-class Redis:
-    """Where a Redis is, and as whom to ask it."""
-
-    port: int
-    user: str = ""
-    password: str = ""
-
-    @property
-    def url(self) -> str:
-        """With the credentials, for clients that take them so."""
-        login = f"{self.user}:{self.password}@" if self.user else ""
-        return f"redis://{login}127.0.0.1:{self.port}/0"
-
-    def connect(self) -> socket.socket:
-        """A connection that is logged in."""
-        sock = socket.create_connection(("127.0.0.1", self.port))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.user:
-            sock.sendall(command("AUTH", self.user, self.password))
-            if sock.recv(64)[:1] != b"+":
-                raise ConnectionError("Redis does not let the benchmark in")
-        return sock
-
-
-@dataclass(frozen=True)
 class Publishing:
     """What a generator process needs to know in order to publish."""
 
-    kind: str  # function, socketio, nchan
+    kind: str  # a key of `PUBLISHERS`
     redis: Redis | None = None
     topic: str = ""
     function: str = ""
@@ -59,20 +35,7 @@ class Publishing:
 
     def start(self, swarm: Swarm) -> Publisher:
         """The publisher itself, its answers read by the swarm's loop."""
-        match self.kind:
-            case "function":
-                return _Function(self, swarm)
-            case "socketio":
-                return _SocketIO(self, swarm)
-            case "nchan":
-                return _Nchan(self, swarm)
-        raise ValueError(self.kind)
-
-
-def command(*words: str | bytes) -> bytes:
-    """A command in Redis' protocol."""
-    parts = [word if isinstance(word, bytes) else word.encode() for word in words]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+        return PUBLISHERS[self.kind](self, swarm)
 
 
 def now_mark() -> bytes:
@@ -98,7 +61,7 @@ class _Function:
             f'"time":"{_now()}","request_id":"","data":""}}'
         )
         self._envelope = len(event) + 20  # with the mark
-        swarm.add(self._sock, _ignore(self._sock))
+        swarm.add(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
         calls = []
@@ -120,7 +83,7 @@ class _SocketIO:
     def __init__(self, how: Publishing, swarm: Swarm) -> None:
         assert how.redis is not None  # noqa: S101
         self._sock = how.redis.connect()
-        swarm.add(self._sock, _ignore(self._sock))
+        swarm.add(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
         calls = []
@@ -133,6 +96,40 @@ class _SocketIO:
             }  # fmt: skip
             calls.append(command("PUBLISH", "flask-socketio", json.dumps(message)))
         self._sock.sendall(b"".join(calls))
+
+
+class _Channels:
+    """What the pub/sub layer of channels_redis publishes for `group_send`: a dict in MessagePack."""
+
+    def __init__(self, how: Publishing, swarm: Swarm) -> None:
+        assert how.redis is not None  # noqa: S101
+        self._sock = how.redis.connect()
+        swarm.add(self._sock, ignore(self._sock))
+
+    def send(self, number: int) -> None:
+        calls = []
+        for _ in range(number):
+            text = now_mark() + b"." * (BYTES - 20)
+            # A map of two; strings of up to 31 bytes, then one of up to 255.
+            message = b"\x82\xa4type\xa5event\xa4text\xd9%c%b" % (len(text), text)
+            calls.append(command("PUBLISH", "asgi__group__bench", message))
+        self._sock.sendall(b"".join(calls))
+
+
+class _Pushpin:
+    """Items for Pushpin's ZeroMQ socket: its HTTP port closes the connection after each."""
+
+    def __init__(self, how: Publishing, swarm: Swarm) -> None:
+        self._sock = wire.zeromq_push(how.port)
+        swarm.add(self._sock, ignore(self._sock))
+
+    def send(self, number: int) -> None:
+        messages = []
+        for _ in range(number):
+            content = (now_mark() + b"." * (BYTES - 20)).decode()
+            item = {"channel": "bench", "formats": {"ws-message": {"content": content}}}
+            messages.append(wire.zeromq_message(b"J" + json.dumps(item).encode()))
+        self._sock.sendall(b"".join(messages))
 
 
 class _Nchan:
@@ -166,21 +163,15 @@ class _Nchan:
         return sock
 
 
+PUBLISHERS: dict[str, Callable[[Publishing, Swarm], Publisher]] = {
+    "function": _Function,
+    "socketio": _SocketIO,
+    "channels": _Channels,
+    "nchan": _Nchan,
+    "pushpin": _Pushpin,
+}
+
+
 def _now() -> str:
     seconds = time.time()
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
-
-
-def _ignore(sock: socket.socket) -> Callable[[], None]:
-    """For a socket whose answers are not needed: reads them, and complains of an error.
-
-    Raises:
-        Refused: when Redis answers with an error, or the other side hangs up.
-    """
-
-    def read() -> None:
-        answer = sock.recv(1 << 20)
-        if not answer or answer.startswith(b"-") or b"\n-" in answer:
-            raise Refused(f"publishing failed: {answer[:200]!r}")
-
-    return read

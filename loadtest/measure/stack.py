@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loadtest.measure import machine, servers
-from loadtest.measure.publish import Publishing, Redis
+from loadtest.measure.publish import Publishing
+from loadtest.measure.resp import Redis
 from loadtest.measure.servers import Target
 from loadtest.measure.subscriber import Entrance
 from loadtest.measure.wire import upgrade
@@ -66,7 +67,13 @@ class Stack:
 
     def target(self, name: str, port: int, pids: dict[str, list[int]]) -> Target:
         """A subscriber listens to `TOPIC`, and is told so."""
-        entrance = Entrance(port, upgrade(port, f"/ws?topic={TOPIC}"), ready=b'"op":"subscribed"')
+        entrance = Entrance(
+            port,
+            upgrade(port, f"/ws?topic={TOPIC}"),
+            ready=b'"op":"subscribed"',
+            resume=upgrade(port, f"/ws?topic={TOPIC}&since=LAST-ID"),
+            last_id=rb'"id":"([^"]+)"',
+        )
         return Target(name, entrance, self.publishing, pids)
 
 

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entrance:
-    """How to become a subscriber: send `request`; on 101 send `hello`; `ready` then says that all is well."""
+    """How to become a subscriber: send `request`; on 101 send `hello`; `ready` then says that all is well.
+
+    Who comes back sends `resume` instead, where a server has one, with the last id that `last_id` (a pattern)
+    found in an event in place of LAST-ID.
+    """
 
     port: int
     request: bytes
     hello: bytes = b""
     ready: bytes = b""
+    resume: bytes = b""
+    last_id: bytes = b""
 
 
 class Subscriber:
