@@ -11,6 +11,7 @@ from loadtest.measure.swarm import Swarm
 
 SETTLE_SECONDS = 0.5
 PROBES = 50
+DRAIN_SECONDS = 20.0  # who is further behind than that does not keep up
 
 
 def throughput(target: Target, subscribers: int, in_flight: int, seconds: float) -> dict[str, float]:
@@ -49,7 +50,7 @@ def flow(target: Target, swarm: Swarm, in_flight: int, seconds: float) -> dict[s
     flow_until(begun + seconds)
     used, elapsed = _used(target), time.perf_counter() - begun
     deliveries, reads = swarm.received - received, swarm.reads - reads
-    swarm.wait(lambda: swarm.slowest >= published, "the last events", 60)
+    swarm.wait(lambda: swarm.slowest >= published, "the last events", 90)
     total = sum(used.values()) - sum(cpu.values())
     return {
         "deliveries_per_cpu_second": deliveries / total,
@@ -81,7 +82,9 @@ def delay(
         else:
             swarm.turn(wait)
     used = _used(target)
-    swarm.wait(lambda: swarm.slowest >= base + sent, "the last events", 60)
+    swarm.wait(
+        lambda: swarm.slowest >= base + sent, f"the last of {sent * subscribers:,} deliveries", DRAIN_SECONDS
+    )
     delays = sorted(swarm.delays)
     swarm.close()
     for sock in others:

@@ -60,7 +60,7 @@ def flask_socketio() -> Iterator[Target]:
 
 @contextmanager
 def channels() -> Iterator[Target]:
-    """Django Channels under Uvicorn, which is faster here than Daphne, with its faster layer, that of pub/sub."""
+    """Django Channels with its layer of Redis pub/sub, under Uvicorn: faster here than under Daphne."""
     _need("channels_redis", "channels, channels_redis")
     with servers.plain_redis() as redis:
         environment = {"REDIS_URL": redis.url}
@@ -72,12 +72,15 @@ def channels() -> Iterator[Target]:
 
 @contextmanager
 def pushpin() -> Iterator[Target]:
-    """Pushpin and its processes, with a backend that is asked when a client comes; that one does not count."""
+    """Pushpin and all its processes; the backend, which is asked when a client comes, does not count."""
     program = shutil.which("pushpin")
     if program is None:
         raise Missing("Pushpin is not installed (Debian: pushpin)")
     port, publish = servers.free_port(), servers.free_port()
-    with servers.uvicorn("loadtest.peers.pushpin_backend:app", {}) as (backend, pids), servers.folder() as run:
+    with (
+        servers.uvicorn("loadtest.peers.pushpin_backend:app", {}) as (backend, pids),
+        servers.folder() as run,
+    ):
         machine.pin(pids, machine.OTHER_CORES)
         values = {"RUN_DIR": str(run), "PORT": str(port), "PUBLISH_PORT": str(publish)}
         template = (FOLDER / "pushpin.conf.template").read_text()

@@ -40,6 +40,14 @@ def draw(found: Found, folder: Path) -> list[Path]:
             ("memory", "bytes_per_connection", "an idle connection\nbytes"),
             ("handshakes", "per_second", "handshakes a second"),
         ],
+        "performance-jitter.svg": [
+            (
+                "jitter",
+                "delivered_percent",
+                "received by clients that are cut off\nevery 15 s for 2 s, % of all events",
+            ),
+            ("jitter", "out_of_order", "events out of order"),
+        ],
         "performance-http.svg": [
             ("HTTP POST", "requests_per_second", "POST a second"),
             ("HTTP GET", "requests_per_second", "GET of 50 notes a second"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from loadtest.measure import wire
 from loadtest.measure.resp import Redis, command, ignore
-from loadtest.measure.swarm import MARK, Swarm
+from loadtest.measure.subscriber import MARK, Watcher
 
 BYTES = 200
 
@@ -32,10 +33,11 @@ class Publishing:
     topic: str = ""
     function: str = ""
     port: int = 0
+    in_order: bool = False  # what is published first arrives first, whatever that costs
 
-    def start(self, swarm: Swarm) -> Publisher:
-        """The publisher itself, its answers read by the swarm's loop."""
-        return PUBLISHERS[self.kind](self, swarm)
+    def start(self, loop: Watcher) -> Publisher:
+        """The publisher itself, its answers read by that loop."""
+        return PUBLISHERS[self.kind](self, loop)
 
 
 def now_mark() -> bytes:
@@ -46,7 +48,7 @@ def now_mark() -> bytes:
 class _Function:
     """The project's own: one call of the function that Flask's `publish` calls."""
 
-    def __init__(self, how: Publishing, swarm: Swarm) -> None:
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
         assert how.redis is not None  # noqa: S101
         self._how = how
         self._sock = how.redis.connect()
@@ -61,7 +63,7 @@ class _Function:
             f'"time":"{_now()}","request_id":"","data":""}}'
         )
         self._envelope = len(event) + 20  # with the mark
-        swarm.add(self._sock, ignore(self._sock))
+        loop.watch(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
         calls = []
@@ -80,10 +82,10 @@ class _Function:
 class _SocketIO:
     """What `SocketIO(message_queue=...).emit` puts into the queue from another process."""
 
-    def __init__(self, how: Publishing, swarm: Swarm) -> None:
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
         assert how.redis is not None  # noqa: S101
         self._sock = how.redis.connect()
-        swarm.add(self._sock, ignore(self._sock))
+        loop.watch(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
         calls = []
@@ -101,10 +103,10 @@ class _SocketIO:
 class _Channels:
     """What the pub/sub layer of channels_redis publishes for `group_send`: a dict in MessagePack."""
 
-    def __init__(self, how: Publishing, swarm: Swarm) -> None:
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
         assert how.redis is not None  # noqa: S101
         self._sock = how.redis.connect()
-        swarm.add(self._sock, ignore(self._sock))
+        loop.watch(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
         calls = []
@@ -119,9 +121,9 @@ class _Channels:
 class _Pushpin:
     """Items for Pushpin's ZeroMQ socket: its HTTP port closes the connection after each."""
 
-    def __init__(self, how: Publishing, swarm: Swarm) -> None:
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
         self._sock = wire.zeromq_push(how.port)
-        swarm.add(self._sock, ignore(self._sock))
+        loop.watch(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
         messages = []
@@ -133,24 +135,33 @@ class _Pushpin:
 
 
 class _Nchan:
-    """POSTs to Nchan's own publishing location, each on a connection that has nothing else to do."""
+    """POSTs to Nchan's own publishing location, each on a connection that has nothing else to do.
 
-    def __init__(self, how: Publishing, swarm: Swarm) -> None:
-        self._port = how.port
-        self._swarm = swarm
-        self._idle: list[socket.socket] = []
+    Two connections keep no order, so in order means: all on one, each when the one before was answered.
+    """
+
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
+        self._how = how
+        self._loop = loop
+        self._idle: list[socket.socket] = [self._connect()] if how.in_order else []
+        self._waiting: deque[bytes] = deque()
 
     def send(self, number: int) -> None:
         for _ in range(number):
-            sock = self._idle.pop() if self._idle else self._connect()
             body = b'{"op":"event","data":"' + now_mark()
             body += b"." * (BYTES - 2 - len(body)) + b'"}'
-            sock.sendall(
+            self._waiting.append(
                 b"POST /publish HTTP/1.1\r\nHost: bench\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
             )
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        while self._waiting and (self._idle or not self._how.in_order):
+            sock = self._idle.pop() if self._idle else self._connect()
+            sock.sendall(self._waiting.popleft())
 
     def _connect(self) -> socket.socket:
-        sock = socket.create_connection(("127.0.0.1", self._port))
+        sock = socket.create_connection(("127.0.0.1", self._how.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
         def answered() -> None:
@@ -158,12 +169,13 @@ class _Nchan:
             if not answer.startswith(b"HTTP/1.1 20"):
                 raise ConnectionError(f"Nchan refused an event: {answer[:200]!r}")
             self._idle.append(sock)
+            self._send_waiting()
 
-        self._swarm.add(sock, answered)
+        self._loop.watch(sock, answered)
         return sock
 
 
-PUBLISHERS: dict[str, Callable[[Publishing, Swarm], Publisher]] = {
+PUBLISHERS: dict[str, Callable[[Publishing, Watcher], Publisher]] = {
     "function": _Function,
     "socketio": _SocketIO,
     "channels": _Channels,

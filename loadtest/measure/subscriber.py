@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import socket
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+MARK = b"~"  # followed by 19 digits: when the event was published, nanoseconds of the monotonic clock
+RESET = struct.pack("ii", 1, 0)  # for SO_LINGER: close at once, and leave no TIME_WAIT
+
+
+class Watcher(Protocol):
+    """A loop that reads subscribers, and other sockets as well."""
+
+    def watch(self, sock: socket.socket, on_data: Callable[[], None]) -> None:
+        """Calls `on_data` whenever the socket has something to read."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,13 @@ def masked(opcode: int, payload: bytes) -> bytes:
     return head + key + body
 
 
+def reply(opcode: int, payload: bytes) -> bytes:
+    """What a client has to answer, if anything: to a ping, also to one of Engine.IO's."""
+    if opcode == PING:
+        return masked(PONG, payload)
+    return masked(TEXT, b"3") if opcode == TEXT and payload == b"2" else b""
+
+
 def frames(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """The whole frames at the start of `data`: opcode, payload, and where the next one begins."""
     at, size = 0, len(data)
