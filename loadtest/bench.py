@@ -52,11 +52,11 @@ def main() -> int:
     _describe(arguments.results)
     ends = baseline()
     most = 1 if arguments.quick else arguments.runs
-    failed = _measure(results, _part(ends, 0), most, arguments.quick)
+    failed = measure(results, _part(ends, 0), most, arguments.quick)
     for number, experiment in enumerate(chosen, 1):
         say(f"{number} of {len(chosen)}: {experiment.name}, {len(experiment.subjects)} subjects")
-        failed += _measure(results, experiment, most, arguments.quick)
-    failed += _measure(results, _part(ends, 1), most, arguments.quick)
+        failed += measure(results, experiment, most, arguments.quick)
+    failed += measure(results, _part(ends, 1), most, arguments.quick)
     for name, seconds in results.seconds().items():
         say(f"{name} took {seconds:.0f} s")
     written = report.write(results, arguments.results, arguments.docs)
@@ -69,7 +69,7 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def _measure(results: Results, experiment: Experiment, most_runs: int, is_quick: bool) -> int:
+def measure(results: Results, experiment: Experiment, most_runs: int, is_quick: bool) -> int:
     """Interleaved: every subject once, then every subject again. Returns how many failed.
 
     A peer that cannot do it is a result, and is not asked again; the project has to.
@@ -78,11 +78,11 @@ def _measure(results: Results, experiment: Experiment, most_runs: int, is_quick:
     failed = 0
     cannot: set[str] = set()
     for run in range(min(most_runs, experiment.runs)):
-        for subject, measure in experiment.subjects.items():
+        for subject, ask in experiment.subjects.items():
             if subject in cannot:
                 continue
             try:
-                results.once(experiment.name, subject, run, partial(measure, seconds))
+                results.once(experiment.name, subject, run, partial(ask, seconds))
                 continue
             except Missing as error:
                 why = str(error)
