@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from loadtest.measure import machine, report
-from loadtest.measure.experiments import OURS, RUNS, Experiment, all_experiments, baseline
+from loadtest.measure.experiments import PEERS, RUNS, Experiment, all_experiments, baseline
 from loadtest.measure.results import FOLDER, Results
 from loadtest.measure.servers import Missing
 from loadtest.measure.subscriber import Refused
@@ -88,7 +88,7 @@ def measure(results: Results, experiment: Experiment, most_runs: int, is_quick: 
                 why = str(error)
                 cannot.add(subject)
             except Exception as error:
-                is_result = isinstance(error, Refused) and not subject.startswith(OURS)
+                is_result = isinstance(error, Refused) and subject in PEERS
                 why = f"{'could not' if is_result else 'FAILED'} in run {run + 1}: {error}"
                 if is_result:
                     cannot.add(subject)

@@ -56,6 +56,7 @@ EVERYBODY: dict[str, Opener] = {
     "Pushpin": peers.pushpin,
     "Nchan": peers.nchan,
 }
+PEERS = EVERYBODY.keys() - {OURS}
 THROUGH_NGINX: dict[str, Opener] = {
     OURS: _behind_nginx,
     "FastAPI loop": peers.fastapi_behind_nginx,

@@ -109,12 +109,13 @@ def test_a_peer_that_cannot_do_it_is_a_result_and_is_asked_once(results: Results
     assert results.reasons() == {"memory": {"Nchan": "could not in run 1: too slow"}}
 
 
-def test_the_project_itself_must_be_able_to(results: Results) -> None:
+@pytest.mark.parametrize("subject", ["Corkboard", "among 2,000 others", "8,000 subscribers"])
+def test_the_project_itself_must_be_able_to(results: Results, subject: str) -> None:
     def refuse(_seconds: float) -> dict[str, float]:
         raise Refused("hung up")
 
-    assert bench.measure(results, Experiment("memory", "x", {"Corkboard": refuse}), 2, False) == 2
-    assert "FAILED" in results.reasons()["memory"]["Corkboard"]
+    assert bench.measure(results, Experiment("memory", "x", {subject: refuse}), 2, False) == 2
+    assert "FAILED" in results.reasons()["memory"][subject]
 
 
 def test_without_wrk_only_http_is_left_out(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
