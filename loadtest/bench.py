@@ -1,6 +1,6 @@
 """`make bench`: the project against other ways to do the same, on this machine.
 
-    make bench                                everything, up to five runs each; an hour and a quarter
+    make bench                                everything, up to five runs each; about an hour
     make bench ARGS=--quick                   one short run each: does it work, and roughly how fast
     make bench ARGS="--only fan-out --only memory"
     make bench ARGS=--fresh                   forget what was measured before

@@ -7,6 +7,7 @@ import time
 from loadtest.measure import machine
 from loadtest.measure.beside import Beside
 from loadtest.measure.servers import Target
+from loadtest.measure.subscriber import Refused
 from loadtest.measure.swarm import Swarm
 
 SETTLE_SECONDS = 0.5
@@ -82,9 +83,11 @@ def delay(
         else:
             swarm.turn(wait)
     used = _used(target)
-    swarm.wait(
-        lambda: swarm.slowest >= base + sent, f"the last of {sent * subscribers:,} deliveries", DRAIN_SECONDS
-    )
+    try:
+        swarm.wait(lambda: swarm.slowest >= base + sent, "the last events", DRAIN_SECONDS)
+    except Refused:
+        there = f"{swarm.received:,} of {sent * subscribers:,} deliveries"
+        raise Refused(f"does not keep up: {there} {DRAIN_SECONDS:.0f} s after the last event") from None
     delays = sorted(swarm.delays)
     swarm.close()
     for sock in others:
