@@ -77,10 +77,9 @@ def pushpin() -> Iterator[Target]:
     if program is None:
         raise Missing("Pushpin is not installed (Debian: pushpin)")
     port, publish = servers.free_port(), servers.free_port()
-    with (
-        servers.uvicorn("loadtest.peers.pushpin_backend:app", {}) as (backend, pids),
-        servers.folder() as run,
-    ):
+    # Pushpin keeps connections to its backend, which must not close one that is just being used again.
+    patient = servers.uvicorn("loadtest.peers.pushpin_backend:app", {}, "--timeout-keep-alive", "600")
+    with patient as (backend, pids), servers.folder() as run:
         machine.pin(pids, machine.OTHER_CORES)
         values = {"RUN_DIR": str(run), "PORT": str(port), "PUBLISH_PORT": str(publish)}
         template = (FOLDER / "pushpin.conf.template").read_text()
