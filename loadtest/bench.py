@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from loadtest.measure.subscriber import Refused
 QUICK_SECONDS = 2.0
 # Half a core that works for somebody else falsifies everything.
 QUIET_LOAD = 0.5
+ENOUGH = 2  # times that a peer could not: once may be chance, and each takes long
 MOST_LETTERS = 200  # of why something failed
 
 
@@ -72,26 +74,25 @@ def say(text: str) -> None:
 def measure(results: Results, experiment: Experiment, most_runs: int, is_quick: bool) -> int:
     """Interleaved: every subject once, then every subject again. Returns how many failed.
 
-    A peer that cannot do it is a result, and is not asked again; the project has to.
+    A peer that cannot do it is a result, and is not asked a third time; the project has to.
     """
     seconds = min(QUICK_SECONDS, experiment.seconds) if is_quick else experiment.seconds
     failed = 0
-    cannot: set[str] = set()
+    refused: Counter[str] = Counter()
     for run in range(min(most_runs, experiment.runs)):
         for subject, ask in experiment.subjects.items():
-            if subject in cannot:
+            if refused[subject] >= ENOUGH:
                 continue
             try:
                 results.once(experiment.name, subject, run, partial(ask, seconds))
                 continue
             except Missing as error:
                 why = str(error)
-                cannot.add(subject)
+                refused[subject] = ENOUGH
             except Exception as error:
                 is_result = isinstance(error, Refused) and subject in PEERS
                 why = f"{'could not' if is_result else 'FAILED'} in run {run + 1}: {error}"
-                if is_result:
-                    cannot.add(subject)
+                refused[subject] += is_result
                 failed += not is_result
             why = " ".join(why.split())[:MOST_LETTERS]
             results.leave_out(experiment.name, subject, why)
