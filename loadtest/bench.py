@@ -1,6 +1,6 @@
 """`make bench`: the project against other ways to do the same, on this machine.
 
-    make bench                                everything, five runs each; about an hour
+    make bench                                everything, up to five runs each; about an hour
     make bench ARGS=--quick                   one short run each: does it work, and roughly how fast
     make bench ARGS="--only fan-out --only memory"
     make bench ARGS=--fresh                   forget what was measured before
@@ -17,17 +17,22 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from loadtest.measure import machine, report
-from loadtest.measure.experiments import SECONDS, Experiment, all_experiments, baseline
+from loadtest.measure.experiments import PEERS, RUNS, Experiment, all_experiments, baseline
 from loadtest.measure.results import FOLDER, Results
 from loadtest.measure.servers import Missing
+from loadtest.measure.subscriber import Refused
 
 QUICK_SECONDS = 2.0
 # Half a core that works for somebody else falsifies everything.
 QUIET_LOAD = 0.5
+ENOUGH = 2  # times that a peer could not: once may be chance, and each takes long
+MOST_LETTERS = 200  # of why something failed
 
 
 def main() -> int:
@@ -36,7 +41,6 @@ def main() -> int:
     # However it is ended, it stops the servers that it started.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
-    runs, seconds = (1, QUICK_SECONDS) if arguments.quick else (arguments.runs, SECONDS)
     results = Results(arguments.results, arguments.fresh, say)
     chosen = [
         each
@@ -47,14 +51,16 @@ def main() -> int:
         names = ", ".join(each.name for each in all_experiments())
         print(f"no experiment is named so; there are: {names}", file=sys.stderr)
         return 2
-    _describe(arguments.results, runs, seconds)
+    _describe(arguments.results)
     ends = baseline()
-    total = len(chosen)
-    failed = _measure(results, _part(ends, 0), runs, seconds)
+    most = 1 if arguments.quick else arguments.runs
+    failed = measure(results, _part(ends, 0), most, arguments.quick)
     for number, experiment in enumerate(chosen, 1):
-        say(f"{number} of {total}: {experiment.name}, {len(experiment.subjects)} subjects, {runs} runs each")
-        failed += _measure(results, experiment, runs, seconds)
-    failed += _measure(results, _part(ends, 1), runs, seconds)
+        say(f"{number} of {len(chosen)}: {experiment.name}, {len(experiment.subjects)} subjects")
+        failed += measure(results, experiment, most, arguments.quick)
+    failed += measure(results, _part(ends, 1), most, arguments.quick)
+    for name, seconds in results.seconds().items():
+        say(f"{name} took {seconds:.0f} s")
     written = report.write(results, arguments.results, arguments.docs)
     say("written: " + ", ".join(str(path) for path in written))
     return 1 if failed else 0
@@ -65,37 +71,48 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def _measure(results: Results, experiment: Experiment, runs: int, seconds: float) -> int:
-    """Interleaved: every subject once, then every subject again. Returns how many failed."""
+def measure(results: Results, experiment: Experiment, most_runs: int, is_quick: bool) -> int:
+    """Interleaved: every subject once, then every subject again. Returns how many failed.
+
+    A peer that cannot do it is a result, and is not asked a third time; the project has to.
+    """
+    seconds = min(QUICK_SECONDS, experiment.seconds) if is_quick else experiment.seconds
     failed = 0
-    for run in range(runs):
-        for subject, measure in experiment.subjects.items():
-            if subject in results.missing:
+    refused: Counter[str] = Counter()
+    for run in range(min(most_runs, experiment.runs)):
+        for subject, ask in experiment.subjects.items():
+            if refused[subject] >= ENOUGH:
                 continue
             try:
-                results.once(experiment.name, subject, run, partial(measure, seconds))
-            except Missing as why:
-                results.missing[subject] = str(why)
-                say(f"{subject} is left out: {why}")
+                results.once(experiment.name, subject, run, partial(ask, seconds))
+                continue
+            except Missing as error:
+                why = str(error)
+                refused[subject] = ENOUGH
             except Exception as error:
-                failed += 1
-                say(f"{experiment.name}, {subject}, run {run + 1} FAILED: {error}")
+                is_result = isinstance(error, Refused) and subject in PEERS
+                why = f"{'could not' if is_result else 'FAILED'} in run {run + 1}: {error}"
+                refused[subject] += is_result
+                failed += not is_result
+            why = " ".join(why.split())[:MOST_LETTERS]
+            results.leave_out(experiment.name, subject, why)
+            say(f"{experiment.name}, {subject}: {why}")
     return failed
 
 
 def _part(experiment: Experiment, index: int) -> Experiment:
     subject = list(experiment.subjects)[index]
-    return Experiment(experiment.name, experiment.key, {subject: experiment.subjects[subject]})
+    return replace(experiment, subjects={subject: experiment.subjects[subject]})
 
 
-def _describe(folder: Path, runs: int, seconds: float) -> None:
+def _describe(folder: Path) -> None:
     """Keeps what the machine was like when the first measurement began."""
     load = os.getloadavg()[0]
     if load > QUIET_LOAD:
         say(f"other programs are busy (load {load:.1f}): trust ratios, not figures")
     file = folder / "machine.txt"
     if not file.exists():
-        about = {**machine.description(), "load_before": round(load, 1), "runs": runs, "seconds": seconds}
+        about = {**machine.description(), "load_before": round(load, 1)}
         file.write_text(json.dumps(about, indent=1))
 
 
@@ -106,7 +123,7 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", action="append", metavar="WORD", help="experiments with this in their name")
-    parser.add_argument("--runs", type=int, default=5, help="of each measurement")
+    parser.add_argument("--runs", type=int, default=RUNS, help="at most, of each measurement")
     parser.add_argument("--quick", action="store_true", help="one run of two seconds each")
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--docs", action="store_true", help="put tables and plots into docs/performance.md")

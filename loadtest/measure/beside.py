@@ -28,7 +28,7 @@ class Beside:
             is_stream = number < self.streams
             path = f"/events?topic={TOPIC}" if is_stream else "/poll?topic=board:quiet&timeout=30"
             request = wire.get(self.port, path)
-            swarm.add(sock, _reader(sock, b"" if is_stream else request))
+            swarm.watch(sock, _reader(sock, b"" if is_stream else request))
             sock.sendall(request)
             opened.append(sock)
         return opened

@@ -7,14 +7,16 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from loadtest.measure import comeback, fanout, http, limit, machine, peers
+from loadtest.measure import comeback, fanout, http, jitter, limit, machine, peers
 from loadtest.measure.beside import Beside
 from loadtest.measure.results import Numbers
 from loadtest.measure.servers import Target
 from loadtest.measure.stack import Stack, stack
 
 OURS = "Corkboard"
-SECONDS = 5.0
+RUNS, FEW_RUNS = 5, 3  # few, where runs differ little or take long
+SECONDS = 4.0
+JITTER_SECONDS = 34.0
 
 # Given seconds, measures once.
 Measure = Callable[[float], Numbers]
@@ -28,6 +30,8 @@ class Experiment:
     name: str
     key: str
     subjects: dict[str, Measure]
+    runs: int = RUNS
+    seconds: float = SECONDS
 
 
 def _sidecar() -> AbstractContextManager[Target]:
@@ -44,24 +48,18 @@ def _of_stack(target: Callable[[Stack], Target]) -> Iterator[Target]:
         yield target(running)
 
 
-@contextmanager
-def _peer(peer: peers.Peer) -> Iterator[Target]:
-    with stack() as running, peer(running) as target:
-        yield target
-
-
-FASTAPI: Opener = partial(_peer, peers.fastapi_loop)
-SOCKETIO: Opener = partial(_peer, peers.flask_socketio)
-NCHAN: Opener = partial(_peer, peers.nchan)
 EVERYBODY: dict[str, Opener] = {
     OURS: _sidecar,
-    "FastAPI loop": FASTAPI,
-    "Flask-SocketIO": SOCKETIO,
-    "Nchan": NCHAN,
+    "FastAPI loop": peers.fastapi_loop,
+    "Flask-SocketIO": peers.flask_socketio,
+    "Django Channels": peers.channels,
+    "Pushpin": peers.pushpin,
+    "Nchan": peers.nchan,
 }
+PEERS = EVERYBODY.keys() - {OURS}
 THROUGH_NGINX: dict[str, Opener] = {
     OURS: _behind_nginx,
-    "FastAPI loop": partial(_peer, peers.fastapi_behind_nginx),
+    "FastAPI loop": peers.fastapi_behind_nginx,
 }
 
 
@@ -78,10 +76,16 @@ def _measure(opener: Opener, generator: Callable[..., Numbers], *arguments: floa
 
 
 def _each(
-    name: str, key: str, openers: dict[str, Opener], generator: Callable[..., Numbers], *arguments: float
+    name: str,
+    key: str,
+    openers: dict[str, Opener],
+    generator: Callable[..., Numbers],
+    *arguments: float,
+    runs: int = RUNS,
+    seconds: float = SECONDS,
 ) -> Experiment:
     subjects = {who: _measure(opener, generator, *arguments) for who, opener in openers.items()}
-    return Experiment(name, key, subjects)
+    return Experiment(name, key, subjects, runs, seconds)
 
 
 def _beside(seconds: float, rate: float) -> Numbers:
@@ -94,6 +98,7 @@ def _beside(seconds: float, rate: float) -> Numbers:
 
 def _http(request: Callable[..., Numbers], subject: str) -> Measure:
     def run(seconds: float) -> Numbers:
+        http.program()  # before anything is started for it
         with http.subject(subject) as (port, pids):
             http.fill(port)
             return request(port, pids, seconds)
@@ -122,27 +127,30 @@ def all_experiments() -> list[Experiment]:
         )
         one.subjects[f"{OURS}, streams and polls beside"] = partial(_beside, rate=events)
         found.append(one)
-    found.append(_each("memory", "bytes_per_connection", EVERYBODY, fanout.idle_memory, 2000))
+    found.append(_each("memory", "bytes_per_connection", EVERYBODY, fanout.idle_memory, 2000, runs=FEW_RUNS))
     found.append(_each("handshakes", "per_second", EVERYBODY, fanout.handshakes, 4000))
     found.append(_each("coming back", "seconds", {OURS: _sidecar}, comeback.come_back, 5000))
+    found.append(
+        _each(
+            "jitter", "delivered_percent", EVERYBODY, jitter.jitter, 200, 20, SECONDS,
+            runs=FEW_RUNS, seconds=JITTER_SECONDS,
+        )
+    )  # fmt: skip
     topics = {
         "the topic alone": _measure(_sidecar, comeback.many_topics, 1000, 0, 0, SECONDS),
         "among 2,000 others": _measure(_sidecar, comeback.many_topics, 1000, 2000, 10, SECONDS),
     }
-    found.append(Experiment("hot topic", rate, topics))
+    found.append(Experiment("hot topic", rate, topics, FEW_RUNS))
     sizes = {
         f"{size:,} subscribers": _measure(_sidecar, fanout.throughput, size, 4, SECONDS)
         for size in (100, 1000, 8000)
     }
     for size in (100, 1000, 8000):
         sizes[f"the kernel alone, {size:,}"] = _limit(4, size)
-    found.append(Experiment("audience", rate, sizes))
+    found.append(Experiment("audience", rate, sizes, FEW_RUNS))
     for word, request in (("POST", http.post), ("GET", http.get), ("304", http.not_modified)):
-        found.append(
-            Experiment(
-                f"HTTP {word}", "requests_per_second", {who: _http(request, who) for who in http.SUBJECTS}
-            )
-        )
+        subjects = {who: _http(request, who) for who in http.SUBJECTS}
+        found.append(Experiment(f"HTTP {word}", "requests_per_second", subjects, FEW_RUNS))
     return found
 
 

@@ -7,10 +7,12 @@ import time
 from loadtest.measure import machine
 from loadtest.measure.beside import Beside
 from loadtest.measure.servers import Target
+from loadtest.measure.subscriber import Refused
 from loadtest.measure.swarm import Swarm
 
 SETTLE_SECONDS = 0.5
 PROBES = 50
+DRAIN_SECONDS = 20.0  # who is further behind than that does not keep up
 
 
 def throughput(target: Target, subscribers: int, in_flight: int, seconds: float) -> dict[str, float]:
@@ -49,7 +51,7 @@ def flow(target: Target, swarm: Swarm, in_flight: int, seconds: float) -> dict[s
     flow_until(begun + seconds)
     used, elapsed = _used(target), time.perf_counter() - begun
     deliveries, reads = swarm.received - received, swarm.reads - reads
-    swarm.wait(lambda: swarm.slowest >= published, "the last events", 60)
+    swarm.wait(lambda: swarm.slowest >= published, "the last events", 90)
     total = sum(used.values()) - sum(cpu.values())
     return {
         "deliveries_per_cpu_second": deliveries / total,
@@ -81,7 +83,11 @@ def delay(
         else:
             swarm.turn(wait)
     used = _used(target)
-    swarm.wait(lambda: swarm.slowest >= base + sent, "the last events", 60)
+    try:
+        swarm.wait(lambda: swarm.slowest >= base + sent, "the last events", DRAIN_SECONDS)
+    except Refused:
+        there = f"{swarm.received:,} of {sent * subscribers:,} deliveries"
+        raise Refused(f"does not keep up: {there} {DRAIN_SECONDS:.0f} s after the last event") from None
     delays = sorted(swarm.delays)
     swarm.close()
     for sock in others:

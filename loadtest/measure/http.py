@@ -42,6 +42,17 @@ def subject(name: str) -> Iterator[tuple[int, list[int]]]:
             yield port, machine.family([master.pid])
 
 
+def program() -> str:
+    """Where wrk is.
+
+    Raises:
+        Missing: nowhere.
+    """
+    if (found := shutil.which("wrk")) is None:
+        raise Missing("wrk is not installed (Debian: wrk)")
+    return found
+
+
 def fill(port: int, notes: int = 60) -> str:
     """Writes notes, and returns the ETag of the list, empty where there is none."""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
@@ -80,15 +91,8 @@ def _header(name: str, value: str) -> str:
 
 
 def _wrk(port: int, pids: Sequence[int], seconds: float, *script: str) -> dict[str, float]:
-    """Requests a second, percentiles in milliseconds, and the servers' CPU seconds a thousand requests.
-
-    Raises:
-        Missing: there is no wrk.
-        RuntimeError: answers other than 2xx and 3xx.
-    """
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise Missing("wrk is not installed")
+    """Requests a second, percentiles in milliseconds, and the servers' CPU seconds a thousand requests."""
+    wrk = program()
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write("\n".join(script))
         file.flush()
@@ -101,10 +105,15 @@ def _wrk(port: int, pids: Sequence[int], seconds: float, *script: str) -> dict[s
             [*command, _url(port)], check=True, capture_output=True, text=True, timeout=120
         )
         used, elapsed = machine.cpu_seconds(pids) - cpu, time.perf_counter() - begun
-    return _parsed(result.stdout, used, elapsed)
+    return parsed(result.stdout, used, elapsed)
 
 
-def _parsed(text: str, used: float, elapsed: float) -> dict[str, float]:
+def parsed(text: str, used: float, elapsed: float) -> dict[str, float]:
+    """The numbers in what wrk wrote, with the CPU seconds that the servers used meanwhile.
+
+    Raises:
+        RuntimeError: it saw errors.
+    """
     if "Non-2xx" in text or "Socket errors" in text:
         raise RuntimeError(f"wrk saw errors: {text}")
     total = int(re.search(r"(\d+) requests in", text)[1])  # type: ignore[index]

@@ -4,46 +4,45 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from loadtest.measure import servers, wire
+from loadtest.measure import machine, servers, wire
 from loadtest.measure.publish import Publishing
 from loadtest.measure.servers import Missing, Target
-from loadtest.measure.stack import TOPIC, Stack
+from loadtest.measure.stack import TOPIC, Stack, stack
 from loadtest.measure.subscriber import Entrance
 from local.render import substitute
 
-TEMPLATE = Path(__file__).parent.parent / "peers" / "nchan.conf.template"
+FOLDER = Path(__file__).parent.parent / "peers"
 NCHAN_MODULES = ("/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib64/nginx/modules/ngx_nchan_module.so")
 NCHAN_NGINX = ("/usr/sbin/nginx", "/usr/bin/nginx")
-
-Peer = Callable[[Stack], AbstractContextManager[Target]]
+# Each message comes with its id: the only way to resume a WebSocket there.
+NCHAN_PROTOCOL = "ws+meta.nchan"
 
 
 @contextmanager
-def fastapi_loop(stack: Stack) -> Iterator[Target]:
+def fastapi_loop() -> Iterator[Target]:
     """FastAPI and a loop of `await send_text`; hears the same events of the same Redis as the sidecar."""
-    with _fastapi(stack) as (port, pids):
-        yield _plain("FastAPI loop", port, stack.publishing, {"server": pids})
+    with stack() as running, _fastapi(running) as (port, pids):
+        yield _plain("FastAPI loop", port, running.publishing, {"server": pids})
 
 
 @contextmanager
-def fastapi_behind_nginx(stack: Stack) -> Iterator[Target]:
+def fastapi_behind_nginx() -> Iterator[Target]:
     """The same behind the project's nginx configuration; both count."""
-    with _fastapi(stack) as (port, pids), servers.nginx_before(port) as (edge, workers):
-        yield _plain(
-            "FastAPI loop, through nginx", edge, stack.publishing, {"server": pids, "nginx": workers}
-        )
+    with stack() as running, _fastapi(running) as (port, pids), servers.nginx_before(port) as (edge, workers):
+        roles = {"server": pids, "nginx": workers}
+        yield _plain("FastAPI loop, through nginx", edge, running.publishing, roles)
 
 
 @contextmanager
-def flask_socketio(_stack: Stack) -> Iterator[Target]:
+def flask_socketio() -> Iterator[Target]:
     """Flask-SocketIO under gevent with its Redis queue."""
-    if find_spec("flask_socketio") is None:
-        raise Missing("flask-socketio is not installed")
+    _need("flask_socketio", "flask-socketio")
     port = servers.free_port()
     with servers.plain_redis() as redis:
         environment = {"PORT": str(port), "REDIS_URL": redis.url}
@@ -60,7 +59,41 @@ def flask_socketio(_stack: Stack) -> Iterator[Target]:
 
 
 @contextmanager
-def nchan(_stack: Stack) -> Iterator[Target]:
+def channels() -> Iterator[Target]:
+    """Django Channels with its layer of Redis pub/sub, under Uvicorn: faster here than under Daphne."""
+    _need("channels_redis", "channels, channels_redis")
+    with servers.plain_redis() as redis:
+        environment = {"REDIS_URL": redis.url}
+        options = ("--ws", "websockets-sansio", "--lifespan", "off")
+        with servers.uvicorn("loadtest.peers.channels_peer:application", environment, *options) as found:
+            port, pids = found
+            yield _plain("Django Channels", port, Publishing("channels", redis), {"server": pids})
+
+
+@contextmanager
+def pushpin() -> Iterator[Target]:
+    """Pushpin and all its processes; the backend, which is asked when a client comes, does not count."""
+    program = shutil.which("pushpin")
+    if program is None:
+        raise Missing("Pushpin is not installed (Debian: pushpin)")
+    port, publish = servers.free_port(), servers.free_port()
+    # Pushpin keeps connections to its backend, which must not close one that is just being used again.
+    patient = servers.uvicorn("loadtest.peers.pushpin_backend:app", {}, "--timeout-keep-alive", "600")
+    with patient as (backend, pids), servers.folder() as run:
+        machine.pin(pids, machine.OTHER_CORES)
+        values = {"RUN_DIR": str(run), "PORT": str(port), "PUBLISH_PORT": str(publish)}
+        template = (FOLDER / "pushpin.conf.template").read_text()
+        (run / "pushpin.conf").write_text(substitute(template, values))
+        (run / "routes").write_text(f"* 127.0.0.1:{backend},over_http\n")
+        with servers.process([program, "--config", str(run / "pushpin.conf"), "-m"], {}, port) as master:
+            roles: dict[str, list[int]] = {}
+            for child in master.children():
+                roles.setdefault(child.name().removeprefix("pushpin-"), []).append(child.pid)
+            yield _plain("Pushpin", port, Publishing("pushpin", port=publish), roles)
+
+
+@contextmanager
+def nchan() -> Iterator[Target]:
     """nginx with the Nchan module, and a Redis behind it."""
     module = next((path for path in NCHAN_MODULES if Path(path).exists()), None)
     # The module fits the nginx it was built for only: the distribution's own.
@@ -73,16 +106,29 @@ def nchan(_stack: Stack) -> Iterator[Target]:
             "NCHAN_MODULE": module, "RUN_DIR": str(run), "REDIS_PORT": str(redis.port), "PORT": str(port),
             "STORAGE_MODE": "distributed",
         }  # fmt: skip
-        (run / "nginx.conf").write_text(substitute(TEMPLATE.read_text(), values))
+        template = (FOLDER / "nchan.conf.template").read_text()
+        (run / "nginx.conf").write_text(substitute(template, values))
         command = [nginx, "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf")]
         with servers.process([*command, "-g", "daemon off;" + servers.root_user()], {}, port) as master:
             workers = [child.pid for child in master.children()]
-            yield _plain("Nchan", port, Publishing("nchan", port=port), {"server": workers})
+            target = _plain("Nchan", port, Publishing("nchan", port=port), {"server": workers})
+            returning = Entrance(
+                port,
+                wire.upgrade(port, "/ws", NCHAN_PROTOCOL),
+                resume=wire.upgrade(port, "/ws?last_event_id=LAST-ID", NCHAN_PROTOCOL),
+                last_id=rb"\Aid: (\S+)",
+            )
+            yield replace(target, returning=returning)
+
+
+def _need(module: str, packages: str) -> None:
+    if find_spec(module) is None:
+        raise Missing(f"not installed (PyPI: {packages})")
 
 
 @contextmanager
-def _fastapi(stack: Stack) -> Iterator[tuple[int, list[int]]]:
-    environment = {"CHANNEL": f"event:{{{TOPIC}}}", "REDIS_URL": stack.redis.url}
+def _fastapi(running: Stack) -> Iterator[tuple[int, list[int]]]:
+    environment = {"CHANNEL": f"event:{{{TOPIC}}}", "REDIS_URL": running.redis.url}
     with servers.uvicorn(
         "loadtest.peers.fastapi_loop:app", environment, "--ws", "websockets-sansio"
     ) as found:

@@ -40,6 +40,13 @@ def draw(found: Found, folder: Path) -> list[Path]:
             ("memory", "bytes_per_connection", "an idle connection\nbytes"),
             ("handshakes", "per_second", "handshakes a second"),
         ],
+        "performance-jitter.svg": [
+            (
+                "jitter",
+                "delivered_percent",
+                "share of all events that clients receive\nwho are cut off every 15 s for 2 s",
+            ),
+        ],
         "performance-http.svg": [
             ("HTTP POST", "requests_per_second", "POST a second"),
             ("HTTP GET", "requests_per_second", "GET of 50 notes a second"),
@@ -54,7 +61,7 @@ def draw(found: Found, folder: Path) -> list[Path]:
 
 
 def _picture(file: Path, panels: list[tuple[str, str, str]], found: Found) -> Path:
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 2.8), squeeze=False)
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3), squeeze=False)
     for axis, (experiment, key, title) in zip(axes[0], panels, strict=True):
         _bars(axis, found[experiment], key, title)
     figure.tight_layout()
@@ -74,10 +81,10 @@ def _bars(axis: Axes, subjects: dict[str, list[Numbers]], key: str, title: str) 
         [high - value for value, (_, high) in zip(values, spreads, strict=True)],
     ]
     bars = axis.barh(names, values, xerr=errors, color=[_colour(name) for name in names], height=0.6)
-    axis.bar_label(bars, [show(value) for value in values], padding=5, fontsize=8)
+    axis.bar_label(bars, [show(value, key) for value in values], padding=5, fontsize=8)
     axis.invert_yaxis()
     axis.set_title(title, fontsize=9, loc="left")
-    axis.set_xlim(0, max(high for _, high in spreads) * 1.3)
+    axis.set_xlim(0, max(high for _, high in spreads) * 1.3 or 1)
     axis.xaxis.set_visible(False)
     axis.tick_params(axis="y", length=0, labelsize=8)
     for side in ("top", "right", "bottom"):

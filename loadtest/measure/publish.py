@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from loadtest.measure.subscriber import Refused
-from loadtest.measure.swarm import MARK, Swarm
+from loadtest.measure import wire
+from loadtest.measure.resp import Redis, command, ignore
+from loadtest.measure.subscriber import MARK, Watcher
 
 BYTES = 200
 
@@ -23,56 +25,19 @@ class Publisher(Protocol):
 
 
 @dataclass(frozen=True)
-class Redis:
-    """Where a Redis is, and as whom to ask it."""
-
-    port: int
-    user: str = ""
-    password: str = ""
-
-    @property
-    def url(self) -> str:
-        """With the credentials, for clients that take them so."""
-        login = f"{self.user}:{self.password}@" if self.user else ""
-        return f"redis://{login}127.0.0.1:{self.port}/0"
-
-    def connect(self) -> socket.socket:
-        """A connection that is logged in."""
-        sock = socket.create_connection(("127.0.0.1", self.port))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.user:
-            sock.sendall(command("AUTH", self.user, self.password))
-            if sock.recv(64)[:1] != b"+":
-                raise ConnectionError("Redis does not let the benchmark in")
-        return sock
-
-
-@dataclass(frozen=True)
 class Publishing:
     """What a generator process needs to know in order to publish."""
 
-    kind: str  # function, socketio, nchan
+    kind: str  # a key of `PUBLISHERS`
     redis: Redis | None = None
     topic: str = ""
     function: str = ""
     port: int = 0
+    in_order: bool = False  # what is published first arrives first, whatever that costs
 
-    def start(self, swarm: Swarm) -> Publisher:
-        """The publisher itself, its answers read by the swarm's loop."""
-        match self.kind:
-            case "function":
-                return _Function(self, swarm)
-            case "socketio":
-                return _SocketIO(self, swarm)
-            case "nchan":
-                return _Nchan(self, swarm)
-        raise ValueError(self.kind)
-
-
-def command(*words: str | bytes) -> bytes:
-    """A command in Redis' protocol."""
-    parts = [word if isinstance(word, bytes) else word.encode() for word in words]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+    def start(self, loop: Watcher) -> Publisher:
+        """The publisher itself, its answers read by that loop."""
+        return PUBLISHERS[self.kind](self, loop)
 
 
 def now_mark() -> bytes:
@@ -83,7 +48,7 @@ def now_mark() -> bytes:
 class _Function:
     """The project's own: one call of the function that Flask's `publish` calls."""
 
-    def __init__(self, how: Publishing, swarm: Swarm) -> None:
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
         assert how.redis is not None  # noqa: S101
         self._how = how
         self._sock = how.redis.connect()
@@ -98,7 +63,7 @@ class _Function:
             f'"time":"{_now()}","request_id":"","data":""}}'
         )
         self._envelope = len(event) + 20  # with the mark
-        swarm.add(self._sock, _ignore(self._sock))
+        loop.watch(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
         calls = []
@@ -117,10 +82,10 @@ class _Function:
 class _SocketIO:
     """What `SocketIO(message_queue=...).emit` puts into the queue from another process."""
 
-    def __init__(self, how: Publishing, swarm: Swarm) -> None:
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
         assert how.redis is not None  # noqa: S101
         self._sock = how.redis.connect()
-        swarm.add(self._sock, _ignore(self._sock))
+        loop.watch(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
         calls = []
@@ -135,25 +100,68 @@ class _SocketIO:
         self._sock.sendall(b"".join(calls))
 
 
-class _Nchan:
-    """POSTs to Nchan's own publishing location, each on a connection that has nothing else to do."""
+class _Channels:
+    """What the pub/sub layer of channels_redis publishes for `group_send`: a dict in MessagePack."""
 
-    def __init__(self, how: Publishing, swarm: Swarm) -> None:
-        self._port = how.port
-        self._swarm = swarm
-        self._idle: list[socket.socket] = []
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
+        assert how.redis is not None  # noqa: S101
+        self._sock = how.redis.connect()
+        loop.watch(self._sock, ignore(self._sock))
+
+    def send(self, number: int) -> None:
+        calls = []
+        for _ in range(number):
+            text = now_mark() + b"." * (BYTES - 20)
+            # A map of two; strings of up to 31 bytes, then one of up to 255.
+            message = b"\x82\xa4type\xa5event\xa4text\xd9%c%b" % (len(text), text)
+            calls.append(command("PUBLISH", "asgi__group__bench", message))
+        self._sock.sendall(b"".join(calls))
+
+
+class _Pushpin:
+    """Items for Pushpin's ZeroMQ socket: its HTTP port closes the connection after each."""
+
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
+        self._sock = wire.zeromq_push(how.port)
+        loop.watch(self._sock, ignore(self._sock))
+
+    def send(self, number: int) -> None:
+        messages = []
+        for _ in range(number):
+            content = (now_mark() + b"." * (BYTES - 20)).decode()
+            item = {"channel": "bench", "formats": {"ws-message": {"content": content}}}
+            messages.append(wire.zeromq_message(b"J" + json.dumps(item).encode()))
+        self._sock.sendall(b"".join(messages))
+
+
+class _Nchan:
+    """POSTs to Nchan's own publishing location, each on a connection that has nothing else to do.
+
+    Two connections keep no order, so in order means: all on one, each when the one before was answered.
+    """
+
+    def __init__(self, how: Publishing, loop: Watcher) -> None:
+        self._how = how
+        self._loop = loop
+        self._idle: list[socket.socket] = [self._connect()] if how.in_order else []
+        self._waiting: deque[bytes] = deque()
 
     def send(self, number: int) -> None:
         for _ in range(number):
-            sock = self._idle.pop() if self._idle else self._connect()
             body = b'{"op":"event","data":"' + now_mark()
             body += b"." * (BYTES - 2 - len(body)) + b'"}'
-            sock.sendall(
+            self._waiting.append(
                 b"POST /publish HTTP/1.1\r\nHost: bench\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
             )
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        while self._waiting and (self._idle or not self._how.in_order):
+            sock = self._idle.pop() if self._idle else self._connect()
+            sock.sendall(self._waiting.popleft())
 
     def _connect(self) -> socket.socket:
-        sock = socket.create_connection(("127.0.0.1", self._port))
+        sock = socket.create_connection(("127.0.0.1", self._how.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
         def answered() -> None:
@@ -161,26 +169,21 @@ class _Nchan:
             if not answer.startswith(b"HTTP/1.1 20"):
                 raise ConnectionError(f"Nchan refused an event: {answer[:200]!r}")
             self._idle.append(sock)
+            self._send_waiting()
 
-        self._swarm.add(sock, answered)
+        self._loop.watch(sock, answered)
         return sock
+
+
+PUBLISHERS: dict[str, Callable[[Publishing, Watcher], Publisher]] = {
+    "function": _Function,
+    "socketio": _SocketIO,
+    "channels": _Channels,
+    "nchan": _Nchan,
+    "pushpin": _Pushpin,
+}
 
 
 def _now() -> str:
     seconds = time.time()
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
-
-
-def _ignore(sock: socket.socket) -> Callable[[], None]:
-    """For a socket whose answers are not needed: reads them, and complains of an error.
-
-    Raises:
-        Refused: when Redis answers with an error, or the other side hangs up.
-    """
-
-    def read() -> None:
-        answer = sock.recv(1 << 20)
-        if not answer or answer.startswith(b"-") or b"\n-" in answer:
-            raise Refused(f"publishing failed: {answer[:200]!r}")
-
-    return read

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 FOLDER = Path(__file__).parent.parent / "results"
 Numbers = Mapping[str, float]
@@ -18,10 +20,10 @@ class Results:
     def __init__(self, folder: Path, fresh: bool, say: Callable[[str], None]) -> None:
         self.folder = folder
         self.say = say
-        self.missing: dict[str, str] = {}  # subject -> why it was left out
         folder.mkdir(parents=True, exist_ok=True)
+        self._reasons_file = folder / "not-measured.txt"
         if fresh:
-            for file in (*folder.glob("*.json"), folder / "machine.txt"):
+            for file in (*folder.glob("*.json"), folder / "machine.txt", self._reasons_file):
                 file.unlink(missing_ok=True)
 
     def once(self, experiment: str, subject: str, run: int, measure: Callable[[], Numbers]) -> None:
@@ -31,29 +33,52 @@ class Results:
             return
         begun = time.monotonic()
         numbers = dict(measure())
-        record = {"experiment": experiment, "subject": subject, "run": run, "numbers": numbers}
+        took = time.monotonic() - begun
+        record = {
+            "experiment": experiment, "subject": subject, "run": run, "took": took, "numbers": numbers
+        }  # fmt: skip
         unfinished = file.with_suffix(".new")
         unfinished.write_text(json.dumps(record, indent=1))
         unfinished.replace(file)
+        self._set_reason(experiment, subject, None)
         first = next(iter(numbers))
-        self.say(
-            f"{experiment}, {subject}, run {run + 1}: {first} {show(numbers[first])} "
-            f"({time.monotonic() - begun:.0f} s)"
-        )
+        answer = f"{first} {show(numbers[first], first)}"
+        self.say(f"{experiment}, {subject}, run {run + 1}: {answer} ({took:.0f} s)")
 
-    def done(self, experiment: str, subject: str, run: int) -> bool:
-        """Whether this measurement exists."""
-        return self._file(experiment, subject, run).exists()
+    def leave_out(self, experiment: str, subject: str, why: str) -> None:
+        """Keeps, for the report, why there is no such measurement; until there is one."""
+        self._set_reason(experiment, subject, why)
+
+    def reasons(self) -> dict[str, dict[str, str]]:
+        """Experiment -> subject -> why it was not measured, in this run or an earlier one."""
+        if not self._reasons_file.exists():
+            return {}
+        reasons: dict[str, dict[str, str]] = json.loads(self._reasons_file.read_text())
+        return reasons
 
     def all(self) -> dict[str, dict[str, list[Numbers]]]:
         """Experiment -> subject -> the numbers of each run."""
         found: dict[str, dict[str, list[Numbers]]] = {}
-        for file in sorted(self.folder.glob("*.json")):
-            record = json.loads(file.read_text())
-            found.setdefault(record["experiment"], {}).setdefault(record["subject"], []).append(
-                record["numbers"]
-            )
+        for record in self._records():
+            subjects = found.setdefault(record["experiment"], {})
+            subjects.setdefault(record["subject"], []).append(record["numbers"])
         return found
+
+    def seconds(self) -> dict[str, float]:
+        """How long the measurements of each experiment took, with starting and stopping the servers."""
+        found: dict[str, float] = {}
+        for record in self._records():
+            found[record["experiment"]] = found.get(record["experiment"], 0) + record["took"]
+        return found
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [json.loads(file.read_text()) for file in sorted(self.folder.glob("*.json"))]
+
+    def _set_reason(self, experiment: str, subject: str, why: str | None) -> None:
+        reasons = self.reasons()
+        subjects = {**reasons.get(experiment, {}), subject: why}
+        reasons[experiment] = {each: text for each, text in subjects.items() if text is not None}
+        self._reasons_file.write_text(json.dumps(reasons, indent=1))
 
     def _file(self, experiment: str, subject: str, run: int) -> Path:
         name = "".join(letter if letter.isalnum() else "-" for letter in f"{experiment}--{subject}--{run:02}")
@@ -71,8 +96,10 @@ def spread(runs: list[Numbers], key: str) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def show(value: float) -> str:
-    """A number as people read it: three figures, and words for thousands."""
+def show(value: float, key: str = "") -> str:
+    """A number as people read it: three figures, and words for thousands; no percentage is rounded up."""
+    if key.endswith("_percent"):
+        return f"{math.floor(value * 100) / 100:.6g} %"
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g}M"
     if abs(value) >= 10_000:

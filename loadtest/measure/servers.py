@@ -19,7 +19,8 @@ import httpx
 import psutil
 
 from loadtest.measure import machine
-from loadtest.measure.publish import Publishing, Redis
+from loadtest.measure.publish import Publishing
+from loadtest.measure.resp import Redis
 from loadtest.measure.subscriber import Entrance
 from local import binaries, render
 from local.settings import ROOT
@@ -41,6 +42,8 @@ class Target:
     publishing: Publishing
     # Processes whose time and memory count, by their role.
     pids: dict[str, list[int]] = field(default_factory=dict)
+    # How a client comes in that means to come back, where that is another way.
+    returning: Entrance | None = None
 
     @property
     def all_pids(self) -> list[int]:

@@ -8,17 +8,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from loadtest.measure import machine, servers
-from loadtest.measure.publish import Publishing, Redis
+from loadtest.measure.publish import Publishing
+from loadtest.measure.resp import Redis
 from loadtest.measure.servers import Target
 from loadtest.measure.subscriber import Entrance
 from loadtest.measure.wire import upgrade
 from local import processes
 from local.settings import ROOT, documented
 from local.state import State
+from local.supervisor import Supervisor
 
 TOPIC = "board:bench"
 # Open to one client that is thousands.
@@ -66,7 +70,13 @@ class Stack:
 
     def target(self, name: str, port: int, pids: dict[str, list[int]]) -> Target:
         """A subscriber listens to `TOPIC`, and is told so."""
-        entrance = Entrance(port, upgrade(port, f"/ws?topic={TOPIC}"), ready=b'"op":"subscribed"')
+        entrance = Entrance(
+            port,
+            upgrade(port, f"/ws?topic={TOPIC}"),
+            ready=b'"op":"subscribed"',
+            resume=upgrade(port, f"/ws?topic={TOPIC}&since=LAST-ID"),
+            last_id=rb'"id":"([^"]+)"',
+        )
         return Target(name, entrance, self.publishing, pids)
 
 
@@ -77,17 +87,28 @@ def stack(settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
     environment = {name: value for name, value in os.environ.items() if name not in documented()}
     environment |= {**SETTINGS, **(settings or {}), "HTTP_PORT": str(port)}
     with servers.folder() as folder:
-        _local(folder, environment, "up")
+        _up(folder, environment)
         try:
             started = Stack(State(folder), port)
             machine.pin(started.pids("redis"), machine.OTHER_CORES)
             yield started
         finally:
-            _local(folder, environment, "down")
+            _kill(State(folder))
 
 
-def _local(folder: Path, environment: dict[str, str], word: str) -> None:
-    command = [sys.executable, "-m", "local", "--state", str(folder), "--env-file", os.devnull, word]
+def _kill(state: State) -> None:
+    """At once: its data is thrown away, and an orderly end would take as long as a measurement."""
+    with suppress(OSError, ValueError, psutil.NoSuchProcess):  # first, who would start the others again
+        psutil.Process(int((state.run / "supervisor.pid").read_text())).kill()
+    for file in state.run.glob("*.pid"):
+        for member in processes.members(file):
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+    Supervisor(state).stop()  # finds nothing that runs, and tidies up
+
+
+def _up(folder: Path, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "local", "--state", str(folder), "--env-file", os.devnull, "up"]
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise RuntimeError(f"local {word} failed:\n{result.stdout}{result.stderr}")
+        raise RuntimeError(f"the project does not start:\n{result.stdout}{result.stderr}")

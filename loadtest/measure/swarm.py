@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable
 
 from loadtest.measure import wire
-from loadtest.measure.subscriber import Entrance, Refused, Subscriber
+from loadtest.measure.subscriber import MARK, RESET, Entrance, Refused, Subscriber
 
-MARK = b"~"  # followed by 19 digits: when the event was published, nanoseconds of the monotonic clock
 EVENT_BYTES = 190  # a text frame of at least this size is an event
 BUFFER = bytearray(256 * 1024)
-RESET = struct.pack("ii", 1, 0)  # no TIME_WAIT: the next run needs the ports
+STALLED_SECONDS = 15.0  # without any event
 
 
 class Swarm:
@@ -62,7 +60,7 @@ class Swarm:
                 raise Refused(f"{len(waiting)} of {number} handshakes not finished after {seconds} s")
         return time.perf_counter() - begun
 
-    def add(self, sock: socket.socket, on_data: Callable[[], None]) -> None:
+    def watch(self, sock: socket.socket, on_data: Callable[[], None]) -> None:
         """Watches another socket with the same loop."""
         self.others[sock.fileno()] = on_data
         self._poll.register(sock.fileno(), select.EPOLLIN)
@@ -82,11 +80,15 @@ class Swarm:
         Raises:
             Refused: it never did.
         """
-        deadline = time.perf_counter() + seconds
+        begun = moved = time.perf_counter()
         while not condition():
+            before = self.received
             self.turn(0.05)
-            if time.perf_counter() > deadline:
-                raise Refused(f"waited {seconds:.0f} s in vain: {what}")
+            now = time.perf_counter()
+            if self.received != before:
+                moved = now
+            if now > min(begun + seconds, moved + STALLED_SECONDS):
+                raise Refused(f"after {now - begun:.0f} s still waiting for {what}")
 
     def rest(self, seconds: float) -> None:
         """Only reads, for a while."""
@@ -171,10 +173,8 @@ class Swarm:
                 if subscriber.is_probe:
                     at = payload.find(MARK) + 1
                     self.delays.append(now - int(payload[at : at + 19]))
-            elif opcode == wire.PING:
-                subscriber.sock.send(wire.masked(wire.PONG, payload))
-            elif opcode == wire.TEXT and payload == b"2":  # Engine.IO's ping
-                subscriber.sock.send(wire.masked(wire.TEXT, b"3"))
+            elif reply := wire.reply(opcode, payload):
+                subscriber.sock.send(reply)
             elif opcode == wire.CLOSE:
                 raise Refused(f"closed by the server: {payload!r}")
             done = end

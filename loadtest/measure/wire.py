@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
-def upgrade(port: int, path: str) -> bytes:
-    """A WebSocket handshake."""
+def upgrade(port: int, path: str, protocol: str = "") -> bytes:
+    """A WebSocket handshake, with a subprotocol if one is named."""
+    head = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        f"{head}\r\n"
     ).encode()
 
 
@@ -34,6 +37,13 @@ def masked(opcode: int, payload: bytes) -> bytes:
     return head + key + body
 
 
+def reply(opcode: int, payload: bytes) -> bytes:
+    """What a client has to answer, if anything: to a ping, also to one of Engine.IO's."""
+    if opcode == PING:
+        return masked(PONG, payload)
+    return masked(TEXT, b"3") if opcode == TEXT and payload == b"2" else b""
+
+
 def frames(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     """The whole frames at the start of `data`: opcode, payload, and where the next one begins."""
     at, size = 0, len(data)
@@ -48,3 +58,29 @@ def frames(data: bytes) -> Iterator[tuple[int, bytes, int]]:
             return
         yield data[at] & 0x0F, data[start:end], end
         at = end
+
+
+def zeromq_push(port: int) -> socket.socket:
+    """A ZeroMQ PUSH socket (ZMTP 3, without security), greeted and ready.
+
+    Raises:
+        ConnectionError: nobody there speaks ZeroMQ.
+    """
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.settimeout(10)
+    ready = b"\x05READY\x0bSocket-Type" + (4).to_bytes(4, "big") + b"PUSH"
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+    sock.sendall(greeting + bytes([4, len(ready)]) + ready)
+    answer = b""
+    while b"Socket-Type" not in answer:
+        received = sock.recv(4096)
+        if not received:
+            raise ConnectionError(f"no ZeroMQ on port {port}: {answer!r}")
+        answer += received
+    sock.settimeout(None)
+    return sock
+
+
+def zeromq_message(payload: bytes) -> bytes:
+    """One message of one frame."""
+    return b"\x02" + len(payload).to_bytes(8, "big") + payload

@@ -1,0 +1,248 @@
+"""The benchmark's own promises: nothing measured twice, nothing that is missing passed over."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from loadtest import bench
+from loadtest.measure import http, machine, plots, report, wire
+from loadtest.measure.experiments import EVERYBODY, Experiment, all_experiments
+from loadtest.measure.results import Results, show
+from loadtest.measure.servers import Missing
+from loadtest.measure.subscriber import Refused
+
+WRK = """Running 4s test @ http://127.0.0.1:8080/api/notes
+  1 threads and 32 connections
+  Latency Distribution
+     50%    8.51ms
+     75%   10.00ms
+     90%  812.00us
+     99%    1.20s
+  4000 requests in 4.00s, 1.00MB read
+Requests/sec:   1000.50
+Transfer/sec:    256.00KB
+"""
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    """Empty ones, on a machine that is described."""
+    about = {**machine.description(), "load_before": 0.1}
+    (tmp_path / "machine.txt").write_text(json.dumps(about))
+    return reopened(tmp_path)
+
+
+def reopened(folder: Path, fresh: bool = False) -> Results:
+    """As the next run sees them."""
+    return Results(folder, fresh, lambda _line: None)
+
+
+def put(results: Results, experiment: str, numbers: Mapping[str, Mapping[str, float]]) -> None:
+    """One run of each subject."""
+    for subject, values in numbers.items():
+        results.once(experiment, subject, 0, lambda values=values: values)  # type: ignore[misc]
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """First cell of each table row -> the others."""
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return {row[0]: row[1:] for row in cells}
+
+
+def test_what_was_measured_is_not_measured_again(results: Results) -> None:
+    put(results, "memory", {"Nchan": {"bytes_per_connection": 1.0}})
+    put(reopened(results.folder), "memory", {"Nchan": {"bytes_per_connection": 2.0}})
+    assert reopened(results.folder).all() == {"memory": {"Nchan": [{"bytes_per_connection": 1.0}]}}
+
+
+def test_a_fresh_run_forgets_measurements_and_reasons(results: Results) -> None:
+    put(results, "memory", {"Nchan": {"bytes_per_connection": 1.0}})
+    results.leave_out("memory", "Pushpin", "not installed")
+    fresh = reopened(results.folder, fresh=True)
+    assert not fresh.all()
+    assert not fresh.reasons()
+
+
+def test_a_measurement_that_failed_leaves_nothing_behind(results: Results) -> None:
+    with pytest.raises(ZeroDivisionError):
+        results.once("memory", "Nchan", 0, lambda: {"bytes_per_connection": 1 / 0})
+    assert not results.all()
+
+
+def test_a_later_run_still_names_what_an_earlier_one_found_missing(results: Results) -> None:
+    for experiment in all_experiments():
+        if "Pushpin" in experiment.subjects:
+            results.leave_out(experiment.name, "Pushpin", "Pushpin is not installed")
+    put(results, "memory", {"Corkboard": {"bytes_per_connection": 1.0}})
+    text = report.text_of(reopened(results.folder))
+    assert "Missing: **Pushpin**: Pushpin is not installed (fan-out, 4 in flight;" in text
+    assert rows(text)["Pushpin"][0] == "Pushpin is not installed"
+
+
+def test_the_report_names_what_nobody_asked_for(results: Results) -> None:
+    put(results, "memory", {who: {"bytes_per_connection": 1.0} for who in EVERYBODY if who != "Nchan"})
+    line = next(line for line in report.text_of(results).splitlines() if "**Nchan**" in line)
+    assert "not measured yet" in line
+    assert "memory" in line
+
+
+def test_what_is_measured_after_all_is_missing_no_longer(results: Results) -> None:
+    results.leave_out("memory", "Nchan", "Nchan is not installed")
+    put(results, "memory", {"Nchan": {"bytes_per_connection": 1.0}})
+    assert "not installed" not in report.text_of(results)
+
+
+def test_a_peer_that_cannot_do_it_is_a_result_and_is_asked_twice_at_most(results: Results) -> None:
+    asked = []
+
+    def refuse(_seconds: float) -> dict[str, float]:
+        asked.append(1)
+        raise Refused("too\nslow")
+
+    assert bench.measure(results, Experiment("memory", "x", {"Nchan": refuse}), 5, False) == 0
+    assert len(asked) == 2
+    assert results.reasons() == {"memory": {"Nchan": "could not in run 2: too slow"}}
+
+
+@pytest.mark.parametrize("subject", ["Corkboard", "among 2,000 others", "8,000 subscribers"])
+def test_the_project_itself_must_be_able_to(results: Results, subject: str) -> None:
+    def refuse(_seconds: float) -> dict[str, float]:
+        raise Refused("hung up")
+
+    assert bench.measure(results, Experiment("memory", "x", {subject: refuse}), 2, False) == 2
+    assert "FAILED" in results.reasons()["memory"][subject]
+
+
+def test_without_wrk_only_http_is_left_out(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _program: None)
+    only = next(each for each in all_experiments() if each.name == "HTTP GET")
+    assert bench.measure(results, only, 5, True) == 0
+    text = report.text_of(results)
+    who = "**Corkboard**, **FastAPI in memory**, **Flask in memory**"
+    assert f"Missing: {who}: wrk is not installed (Debian: wrk) (HTTP GET)." in text
+
+
+def test_what_is_missing_says_what_to_install(results: Results) -> None:
+    def lack(_seconds: float) -> dict[str, float]:
+        raise Missing("Nchan is not installed (Debian: libnginx-mod-nchan)")
+
+    bench.measure(results, Experiment("memory", "x", {"Nchan": lack}), 5, False)
+    assert "libnginx-mod-nchan" in report.text_of(results)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "key", "theirs", "expected"),
+    [
+        ("fan-out, 4 in flight", "deliveries_per_cpu_second", 50.0, "2 x as good"),
+        ("memory", "bytes_per_connection", 50.0, "0.5 x as good"),
+    ],
+)
+def test_the_ratio_says_how_much_better_the_project_is(
+    results: Results, experiment: str, key: str, theirs: float, expected: str
+) -> None:
+    put(results, experiment, {"Corkboard": {key: 100.0}, "Nchan": {key: theirs}})
+    assert rows(report.text_of(results))["Nchan"][-1] == expected
+
+
+def test_nothing_at_all_is_no_ratio(results: Results) -> None:
+    key = "delivered_percent"
+    put(results, "jitter", {"Corkboard": {key: 100.0, "lost": 0.0}, "Nchan": {key: 0.0, "lost": 9.0}})
+    assert rows(report.text_of(results))["Nchan"] == ["0 %", "9"]
+
+
+def test_a_table_shows_the_median_and_how_far_the_runs_differ(results: Results) -> None:
+    for run, value in enumerate((100.0, 300.0, 200.0)):
+        results.once("memory", "Nchan", run, lambda value=value: {"bytes_per_connection": value})  # type: ignore[misc]
+    text = report.text_of(results)
+    assert "**200** (100 to 300)" in text
+    assert "Runs: 3." in text
+
+
+@pytest.mark.parametrize(
+    ("last", "verdict"), [(1140.0, "(steady)"), (1160.0, "(UNSTEADY"), (840.0, "(UNSTEADY")]
+)
+def test_a_machine_that_changed_meanwhile_is_called_unsteady(
+    results: Results, last: float, verdict: str
+) -> None:
+    ends = {"at the beginning": 1000.0, "at the end": last}
+    put(results, "machine", {when: {"nanoseconds_per_send": value} for when, value in ends.items()})
+    assert verdict in report.text_of(results)
+
+
+def test_no_percentage_is_rounded_up_to_all() -> None:
+    assert show(99.9999, "delivered_percent") == "99.99 %"
+    assert show(100.0, "delivered_percent") == "100 %"
+
+
+def test_the_numbers_of_wrk_are_read_with_their_units() -> None:
+    assert http.parsed(WRK, used=2.0, elapsed=4.0) == {
+        "requests_per_second": 1000.5,
+        "p50_ms": 8.51,
+        "p90_ms": 0.812,
+        "p99_ms": 1200.0,
+        "cpu_seconds_per_1000": 0.5,
+        "busy": 0.5,
+    }
+
+
+@pytest.mark.parametrize("trouble", ["Non-2xx or 3xx responses: 12", "Socket errors: connect 0, read 3"])
+def test_errors_that_wrk_saw_are_no_measurement(trouble: str) -> None:
+    with pytest.raises(RuntimeError, match=re.escape(trouble)):
+        http.parsed(f"{WRK}\n  {trouble}", used=2.0, elapsed=4.0)
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+def test_frames_of_any_size_are_found_and_half_ones_are_left(size: int) -> None:
+    payload = b"x" * size
+    lengths = [bytes([size])] if size < 126 else [b"\x7e" + size.to_bytes(2, "big")] if size < 65536 else []
+    head = b"\x81" + (lengths[0] if lengths else b"\x7f" + size.to_bytes(8, "big"))
+    whole = head + payload
+    half = b"\x8a\x05abc"
+    assert list(wire.frames(whole + whole + half)) == [
+        (wire.TEXT, payload, len(whole)),
+        (wire.TEXT, payload, 2 * len(whole)),
+    ]
+    assert all(
+        not list(wire.frames(whole[:end]))
+        for end in {0, 1, len(head) - 1, len(whole) - 1}
+        if end < len(whole)
+    )
+
+
+@pytest.mark.parametrize("payload", [b"", b"hello", b"y" * 300])
+def test_a_masked_frame_is_as_long_as_it_says(payload: bytes) -> None:
+    frame = wire.masked(wire.TEXT, payload)
+    start = 2 if len(payload) < 126 else 4
+    key, body = frame[start : start + 4], frame[start + 4 :]
+    assert frame[1] & 0x80
+    assert bytes(byte ^ key[index % 4] for index, byte in enumerate(body)) == payload
+
+
+def test_pings_are_answered_those_of_engine_io_too() -> None:
+    assert wire.reply(wire.PING, b"x")[0] & 0x0F == wire.PONG
+    assert wire.reply(wire.TEXT, b"2")
+    assert not wire.reply(wire.TEXT, b"an event")
+
+
+def test_every_plot_shows_everybody_who_was_measured(results: Results) -> None:
+    numbers = {
+        "deliveries_per_cpu_second": 5.0,
+        "p99_ms": 1.0,
+        "bytes_per_connection": 2.0,
+        "per_second": 3.0,
+    }
+    numbers |= {"delivered_percent": 88.0, "out_of_order": 0.0, "requests_per_second": 9.0}
+    for experiment in all_experiments():
+        put(results, experiment.name, dict.fromkeys(experiment.subjects, numbers))
+    pictures = plots.draw(results.all(), results.folder)
+    assert len(pictures) == 4
+    for picture in pictures:
+        text = picture.read_text()
+        assert "<svg" in text
+        if picture.stem != "performance-http":
+            assert all(f"<!-- {who} -->" in text for who in EVERYBODY)
