@@ -11,6 +11,7 @@ from asgi_app import logs, settings
 from asgi_app.app import Entrance, create_app
 from asgi_app.direct import DirectProtocol
 from asgi_app.server import DrainingServer
+from asgi_app.upgrade import UpgradingProtocol
 
 MESSAGE_BYTES = 64 * 1024
 # After the drain, for those who do not answer the goodbye.
@@ -34,6 +35,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         backlog=4096,
+        http=UpgradingProtocol,
         ws=DirectProtocol if configured.websocket_writer == "direct" else "websockets-sansio",
         ws_max_size=MESSAGE_BYTES,
         # 14 KiB a connection instead of 64: https://websockets.readthedocs.io/en/stable/topics/memory.html

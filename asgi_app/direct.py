@@ -18,20 +18,16 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from asgi_app import metrics
+from asgi_app import messages, metrics
 from asgi_app.cursor import Cursor
 from asgi_app.event import Batch, frame
-from asgi_app.messages import Subscribed
-from asgi_app.session import BINARY, TRY_AGAIN, ClientGone, Session
+from asgi_app.session import BINARY, MAX_BYTES, SEND_SECONDS, TRY_AGAIN, ClientGone, Session
 
 log = logging.getLogger(__name__)
 quiet = logging.getLogger(f"{__name__}.uvicorn")
 quiet.setLevel(logging.WARNING)
 
 EXTENSION = "corkboard.direct"
-# What may wait for one client, in bytes and in seconds without any progress.
-MAX_BYTES = 1024 * 1024
-SEND_SECONDS = 10.0
 # A client that does not answer a close frame is cut off.
 CLOSE_SECONDS = 2.0
 # How long one that broke the protocol may go on sending what nobody reads.
@@ -60,16 +56,19 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         # Uvicorn writes a line a handshake, with the query and any ticket in it.
         self.logger = self.conn.logger = quiet
 
-    def hand_over(self, session: Session) -> None:
-        """Accepts the handshake. From now on this connection is the session's; the endpoint may return."""
+    def hand_over(self, session: Session, first: list[str]) -> None:
+        """Accepts the handshake: the connection is the session's now, and `first` came in over it."""
         self.session = session
         if self.disconnected or self.transport.is_closing():
             session.end()
             return
         self.handshake_complete = True
         self.conn.send_response(self.response)
-        self.transport.write(b"".join(self.conn.data_to_send()))
         self.start_keepalive()
+        for text in first:
+            self.receive_text(text)
+        # Later, so that what is said to the first message at once goes out along with it.
+        self.loop.call_soon(self._flush)
 
     # The writing side.
 
@@ -79,11 +78,11 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
         """Takes where a topic is."""
-        self.say(Subscribed(topic=topic, cursor=str(cursor), recovered=recovered).model_dump_json().encode())
+        self.say(messages.subscribed(topic, cursor, recovered))
 
     def say(self, json: bytes) -> None:
         """Takes a message of the sidecar's own."""
-        self._send(frame(json))
+        self._send(b"".join([*self.conn.data_to_send(), frame(json)]))
 
     async def drained(self) -> None:
         """Returns when there is room for more.
@@ -104,7 +103,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def _goodbye(self, code: int, reason: str, seconds: float) -> None:
         self.stop_keepalive()
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        self._flush()
         self.close_sent = True
         self.writable.set()
         self.transport.resume_reading()
@@ -118,6 +117,10 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         else:
             self.transport.close()
             self._abort_soon()
+
+    def _flush(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(b"".join(self.conn.data_to_send()))
 
     def _send(self, data: bytes) -> None:
         if self.close_sent or self.transport.is_closing():
@@ -164,7 +167,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             return
         # Nothing needs these any more; an idle connection is small.
         del self.scope, self.request, self.response
-        self.queue = _Nowhere()  # type: ignore[assignment]
+        self.queue = _Nowhere  # type: ignore[assignment]
 
     def send_receive_event_to_app(self) -> None:
         """A whole message has come in."""
@@ -186,17 +189,16 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         self.receive_text(text)
 
     def receive_text(self, text: str) -> None:
-        """One message after the other; while one is worked on, nothing more is read from the client."""
+        """One message after the other; while one is waiting, nothing more is read from the client."""
         if self._inbox is None:
-            self._inbox = []
-        self._inbox.append(text)
-        if self._serving is None:
-            self.transport.pause_reading()
+            self._inbox = [text]
             self._serving = self.loop.create_task(self._serve(self._inbox))
+        else:
+            self._inbox.append(text)
+            self.transport.pause_reading()
 
     async def _serve(self, inbox: list[str]) -> None:
-        assert self.session is not None  # noqa: S101  (handed over before)
-        while inbox:
+        while inbox and self.session is not None:
             await self.session.handle(inbox.pop(0))
         self._serving = self._inbox = None
         if not self.transport.is_closing():
@@ -213,6 +215,10 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             self._serving.cancel()
         if self.session is not None:
             self.session.end()
+        # Nothing may be left that holds itself: the garbage of ten thousand who leave at once stops the
+        # process for a good part of a second.
+        self.session = None
+        self.conn.parser.close()
 
     def schedule_ping(self) -> None:
         """Pings of clients that came at the same moment must not stay together for ever."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
@@ -53,6 +54,12 @@ class Subscribed(_Message):
     topic: str
     cursor: str
     recovered: bool
+
+
+@lru_cache(maxsize=128)
+def subscribed(topic: str, cursor: Cursor, recovered: bool) -> bytes:
+    """`Subscribed` as JSON, made once for the many who come at once and begin at the same place."""
+    return Subscribed(topic=topic, cursor=str(cursor), recovered=recovered).model_dump_json().encode()
 
 
 class EventMessage(_Message):

@@ -6,14 +6,10 @@ import asyncio
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from asgi_app import metrics
+from asgi_app import messages, metrics
 from asgi_app.cursor import Cursor
 from asgi_app.event import Batch
-from asgi_app.messages import Subscribed
-from asgi_app.session import BINARY, TRY_AGAIN, Session
-
-MAX_BYTES = 1024 * 1024
-SEND_SECONDS = 10.0
+from asgi_app.session import BINARY, MAX_BYTES, SEND_SECONDS, TRY_AGAIN, Session
 
 
 class PlainConnection:
@@ -35,7 +31,7 @@ class PlainConnection:
 
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
         """Takes where a topic is."""
-        self.say(Subscribed(topic=topic, cursor=str(cursor), recovered=recovered).model_dump_json().encode())
+        self.say(messages.subscribed(topic, cursor, recovered))
 
     def say(self, json: bytes) -> None:
         """Takes a message."""

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 MAX_TOPICS = 100
 MAX_MESSAGES = 100  # a second
+# What may wait for one client, in bytes and in seconds without any progress.
+MAX_BYTES = 1024 * 1024
+SEND_SECONDS = 10.0
 
 # https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
 BINARY = 1003
@@ -51,7 +54,7 @@ class Session:
         self, connection: Connection, hub: Hub, settings: Settings, ticket: Ticket | None = None
     ) -> None:
         self.ticket = ticket
-        self.on_end: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] | None = None
         self._connection = connection
         self._hub = hub
         self._settings = settings
@@ -95,10 +98,13 @@ class Session:
         """The connection is gone."""
         for topic in tuple(self._topics):
             self._leave(topic)
-        self.on_end()
+        # Only once, and no longer held: it holds the session.
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end()
 
     async def _subscribe(self, message: Subscribe) -> None:
-        topic = message.topic
+        topic, had_ticket = message.topic, self.ticket is not None
         if (refusal := may_listen(topic, self.ticket, self._settings)) is not None:
             self._say(Error(code="not_allowed", detail=refusal))
             return
@@ -117,7 +123,7 @@ class Session:
             log.debug("gone before it was subscribed")
         else:
             self._topics.add(topic)
-            if self.ticket is None:  # it may have expired meanwhile
+            if had_ticket and self.ticket is None:  # it has expired meanwhile
                 self.expired()
 
     def _leave(self, topic: str) -> None:

@@ -43,9 +43,7 @@ class WebSocketEndpoint:
             connection = PlainConnection(WebSocket(scope, receive, send))
             await connection.run(self._session(connection, guest), first)
             return
-        protocol.hand_over(self._session(protocol, guest))
-        for text in first:
-            protocol.receive_text(text)
+        protocol.hand_over(self._session(protocol, guest), first)
 
     def _session(self, connection: Connection, guest: Guest) -> Session:
         session = Session(connection, self._hub, self._settings, guest.ticket)

@@ -88,7 +88,7 @@ def test_a_method_that_is_leaned_on_is_there(name: str, parameters: list[str]) -
 def test_every_override_overrides_something() -> None:
     own = {
         "hand_over", "write", "subscribed", "say", "drained", "close", "receive_text", "session",
-        "_send", "_serve", "_goodbye", "_hang_up", "_abort_soon", "_stuck", "_serving", "_inbox",
+        "_flush", "_send", "_serve", "_goodbye", "_hang_up", "_abort_soon", "_stuck", "_serving", "_inbox",
     }  # fmt: skip
     names = {name for name in vars(DirectProtocol) if not name.startswith("__")}
     for name in names - own:
