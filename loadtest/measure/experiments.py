@@ -132,7 +132,7 @@ def all_experiments() -> list[Experiment]:
     found.append(_each("coming back", "seconds", {OURS: _sidecar}, comeback.come_back, 5000))
     found.append(
         _each(
-            "jitter", "delivered_percent", EVERYBODY, jitter.jitter, 200, 20, SECONDS,
+            "jitter", "delivered_percent", EVERYBODY, jitter.jitter, 200, 10, SECONDS,
             runs=FEW_RUNS, seconds=JITTER_SECONDS,
         )
     )  # fmt: skip
