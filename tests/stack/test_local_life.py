@@ -43,7 +43,7 @@ def pids(stack: LocalStack) -> dict[str, int]:
 
 def test_down_leaves_no_process_and_keeps_the_data(own: LocalStack) -> None:
     note = pin(own, "still here")
-    running = [psutil.Process(pid) for pid in own.pids()]  # each with the time of its start
+    running = [psutil.Process(pid) for pid in own.pids()]
     assert len(running) >= 5
     socket_folder = own.state.socket.parent
     own.down()
