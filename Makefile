@@ -62,7 +62,7 @@ dev: ## start with hot reload of both apps and show the logs; Ctrl-C stops it
 	fi
 
 test: $(VENV)/tests.stamp ## every test that can run here; what cannot is listed with the reason
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/tests.stamp ## ruff, mypy, shellcheck, nginx -t
 	$(BIN)/ruff check

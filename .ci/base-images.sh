@@ -27,7 +27,7 @@ if ! docker image inspect corkboard-debian > /dev/null 2>&1; then
         /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2> /dev/null) || true
     # The suite's Release file may be past its date on a frozen mirror. It is rolling, so sid's script fits.
     debootstrap --variant=minbase forky "$work/tree" "$mirror" sid > "$work/log" || { tail -n 20 "$work/log" >&2; exit 1; }
-    echo 'Acquire::Check-Valid-Until "false";' > "$work/tree/etc/apt/apt.conf.d/frozen"
+    printf 'Acquire::Check-Valid-Until "false";\nAcquire::Retries "5";\n' > "$work/tree/etc/apt/apt.conf.d/frozen"
     case $mirror in
         https:*) install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$work/tree/etc/ssl/certs/ca-certificates.crt" ;;
     esac

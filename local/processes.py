@@ -23,11 +23,15 @@ def members(file: Path) -> list[psutil.Process]:
     except (OSError, ValueError):
         return []
     group = int(leader)
-    found = [process for process in psutil.process_iter() if _group(process.pid) == group]
-    for process in found:
-        if process.pid == group and abs(process.create_time() - float(started)) > 1:
-            return []  # another program that has been given the same pid since
-    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):  # it ends while it is looked at
+            if _group(process.pid) != group or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if process.pid == group and abs(process.create_time() - float(started)) > 1:
+                return []  # another program that has been given the same pid since
+            found.append(process)
+    return found
 
 
 def end(files: Iterable[Path], seconds: float) -> bool:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
+from local.settings import documented
 from tests.harness.compose import ComposeStack, engine_missing
+from tests.harness.kinds import kind_of
 from tests.harness.local import LocalStack
+
+# What is set on this machine must not decide a test; only how to reach PyPI from here is taken over. The
+# last ones are other programs': of the servers that the examples start, and of Docker Compose.
+for name in documented() - {"CA_BUNDLE"} | {
+    "WEB_CONCURRENCY",
+    "GUNICORN_CMD_ARGS",
+    "COMPOSE_FILE",
+    "COMPOSE_PROFILES",
+}:
+    os.environ.pop(name, None)
+# Everything that tests talk to is on this machine, whatever proxy leads out of it.
+for name in ("NO_PROXY", "no_proxy"):
+    os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,39 +45,36 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ByKind(LoadScopeScheduling):  # type: ignore[misc]
     """Tests of one kind share a stack, in one worker of pytest-xdist; the kinds run side by side."""
-    for item in items:
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if "tests/compose/" in item.nodeid or parameters.get("stack") == "compose":
-            item.add_marker(pytest.mark.xdist_group("compose"))
-        elif "tests/unit/" not in item.nodeid:
-            room, _, file = item.nodeid.partition("tests/")[2].partition("/")
-            item.add_marker(pytest.mark.xdist_group("_".join([room, *file.split("_")[1:2]])))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return kind_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByKind:
+    """Not by `xdist_group`: which versions of pytest and pytest-xdist agree on it is chance."""
+    return ByKind(config, log)
 
 
 @pytest.fixture(scope="session")
 def local_stack() -> Iterator[LocalStack]:
     """The deployment as local processes."""
-    stack = LocalStack()
-    try:
-        stack.start()
+    with LocalStack() as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.fixture(scope="session")
-def compose_stack() -> Iterator[ComposeStack]:
+def compose_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
     """The deployment in containers; skipped where no engine answers."""
     if reason := engine_missing():
         pytest.skip(reason)
-    stack = ComposeStack()
-    try:
-        stack.start()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Fails when another worker has one already: then kinds are no longer kept together.
+        (tmp_path_factory.getbasetemp().parent / "compose-stack").touch(exist_ok=False)
+    with ComposeStack() as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.fixture(scope="session")

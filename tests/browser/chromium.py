@@ -5,7 +5,14 @@ from __future__ import annotations
 import shutil
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
+ARGS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",  # in a container it is small
+    "--no-proxy-server",
+]
 
 
 def find_chromium() -> str | None:

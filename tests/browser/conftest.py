@@ -21,6 +21,10 @@ OpenWall = Callable[..., Page]
 Pin = Callable[[str], None]
 
 
+# Nothing here promises to be quicker; where something does, its test says so.
+expect.set_options(timeout=20_000)
+
+
 # It keeps an event loop running in this thread, which tests of other packages must not meet.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
@@ -29,7 +33,7 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         pytest.skip("no Chromium on PATH")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS, timeout=120_000)
         yield browser
         browser.close()
 
@@ -49,7 +53,7 @@ def pin(stack: LocalStack, board: str) -> Pin:
         request = urllib.request.Request(  # noqa: S310
             f"{stack.base_url}/api/notes", body, {"Content-Type": "application/json"}
         )
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
 
     return post
 
@@ -67,12 +71,13 @@ def open_wall(chromium: Browser, stack: LocalStack, board: str) -> Iterator[Open
     ) -> Page:
         context = chromium.new_context(base_url=base_url, **{"reduced_motion": "reduce", **options})
         contexts.append(context)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         if prepare:
             prepare(page)
         page.goto(f"/b/{board}")
         if wait:
-            expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=15_000)
+            expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=30_000)
         return page
 
     yield open_one

@@ -24,6 +24,7 @@ def test_an_operation_can_be_tried_and_nothing_is_refused_by_the_policy(
     chromium: Browser, stack: LocalStack, board: str
 ) -> None:
     with chromium.new_context(base_url=stack.base_url, color_scheme="dark") as context:
+        context.set_default_timeout(60_000)
         page = context.new_page()
         complaints: list[str] = []
         requested: list[str] = []

@@ -31,7 +31,7 @@ def test_notes_written_offline_are_pinned_once_and_in_order_on_return(
     for text in ("One", "Two", "Three"):
         write(page, text)
     expect(page.get_by_text("Waiting to be sent")).to_have_count(3)
-    expect(page.get_by_text("Offline", exact=True)).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Offline", exact=True)).to_be_visible()
     page.context.set_offline(False)
     for one in (page, other):
         expect(texts(one)).to_have_text(["Three", "Two", "One"], timeout=20_000)
@@ -71,7 +71,7 @@ def test_a_note_whose_answer_was_lost_before_a_reload_is_pinned_once(
     page.route("**/api/notes*", lose_answer)
     write(page, "Sent twice")
     expect(page.locator("#message")).to_contain_text("kept here")
-    page.unroute_all()
+    page.unroute_all(behavior="wait")
     page.reload()
     expect(texts(page)).to_have_text(["Sent twice"])
     expect(page.get_by_text("Waiting to be sent")).to_have_count(0)
@@ -82,12 +82,12 @@ def test_a_busy_server_is_asked_again_when_it_said(open_wall: OpenWall) -> None:
     page = open_wall()
 
     def busy(route: Route) -> None:
-        route.fulfill(status=503, json={"detail": "Back in a second."}, headers={"Retry-After": "1"})
+        route.fulfill(status=503, json={"detail": "Back in a moment."}, headers={"Retry-After": "5"})
 
     page.route("**/api/notes", busy, times=1)
     write(page, "Patience")
-    expect(page.locator("#message")).to_contain_text("Back in a second.")
-    expect(page.get_by_text("Waiting to be sent")).to_have_count(0, timeout=10_000)
+    expect(page.locator("#message")).to_contain_text("Back in a moment.")
+    expect(page.get_by_text("Waiting to be sent")).to_have_count(0, timeout=30_000)
     expect(note(page, "Patience")).to_have_count(1)
     expect(page.locator("#message")).to_have_text("")
 
@@ -105,8 +105,9 @@ def test_a_note_that_the_server_refuses_for_good_goes_back_to_the_form(open_wall
 def test_a_board_that_cannot_be_fetched_says_so_and_appears_later(open_wall: OpenWall, pin: Pin) -> None:
     pin("Here after all")
     page = open_wall()
-    page.route("**/api/notes?*", lambda route: route.fulfill(status=503, json={"detail": "Away."}), times=1)
+    page.route("**/api/notes?*", lambda route: route.fulfill(status=503, json={"detail": "Away."}))
     page.reload()
     expect(page.locator("#message")).to_contain_text("The notes could not be fetched, trying again. Away.")
+    page.unroute_all(behavior="wait")
     expect(note(page, "Here after all")).to_be_visible()
     expect(page.locator("#message")).to_have_text("")

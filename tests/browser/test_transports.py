@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +41,11 @@ def test_three_pages_on_two_replicas_see_every_change_in_the_same_order(open_wal
     for page in pages:
         expect(page.get_by_role("listitem")).to_have_count(15)
         expect(page.get_by_text("Waiting to be sent")).to_have_count(0)
+    for _ in range(200):
+        # A note's own page may have the answer before the event.
+        if all(len(frames) >= 15 for frames in heard):
+            break
+        pages[0].wait_for_timeout(100)
     order = texts(pages[0]).all_inner_texts()
     assert [texts(page).all_inner_texts() for page in pages] == [order] * 3
     assert heard[0] == heard[1] == heard[2]
@@ -70,7 +76,7 @@ def test_a_page_falls_back_from_websocket_to_stream_to_polls_and_climbs_back(
 def test_a_stream_that_does_not_flow_gives_way_to_polls(open_wall: OpenWall, pin: Pin, cable: Cable) -> None:
     cable.block("/ws", "/events", swallow=True)
     page = open_wall(cable.base_url, wait=False)
-    expect_transport(page, "polling", 25)
+    expect_transport(page, "polling", 40)
     pin("Through the last gap")
     expect(note(page, "Through the last gap")).to_be_visible()
 
@@ -129,7 +135,7 @@ def test_a_page_that_missed_two_hundred_events_is_right_at_once(
         pin(f"Missed {number}")
     cable.mend()
     page.evaluate("dispatchEvent(new Event('online'))")
-    expect(texts(page)).to_have_text([f"Missed {number}" for number in reversed(range(200))], timeout=10_000)
+    expect(texts(page)).to_have_text([f"Missed {number}" for number in reversed(range(200))])
 
 
 def test_a_page_shows_what_is_there_when_redis_was_emptied(
@@ -165,7 +171,7 @@ def test_a_page_that_was_told_to_come_back_comes_back(open_wall: OpenWall, pin: 
     page = open_wall(prepare=server.attach)
     server.sockets[0].close(code=code)
     pin("Meanwhile")
-    expect(note(page, "Meanwhile")).to_be_visible(timeout=10_000)
+    expect(note(page, "Meanwhile")).to_be_visible()
     assert len(server.sockets) == 2
 
 
@@ -176,7 +182,7 @@ def test_an_expired_ticket_is_renewed(open_wall: OpenWall, pin: Pin) -> None:
         server.sockets[0].close(code=4401)
     assert renewed.value.status == 201
     pin("With a new ticket")
-    expect(note(page, "With a new ticket")).to_be_visible(timeout=10_000)
+    expect(note(page, "With a new ticket")).to_be_visible()
 
 
 def test_a_page_whose_access_was_revoked_stays_away(open_wall: OpenWall) -> None:
@@ -221,7 +227,8 @@ def test_a_dead_path_is_noticed_within_thirty_seconds(open_wall: OpenWall, pin: 
     pin("Nobody told me")
     for milliseconds in (19_000, 9_000, 1_000):  # the ping, the answer that never comes, the way back
         page.clock.fast_forward(milliseconds)
-    expect(note(page, "Nobody told me")).to_be_visible()
+    # 29 s have passed for the page; the rest is what a busy machine adds.
+    expect(note(page, "Nobody told me")).to_be_visible(timeout=10_000)
     assert len(sockets) == 2
 
 
@@ -239,23 +246,22 @@ def test_waking_up_finds_out_at_once_that_the_path_is_dead(open_wall: OpenWall, 
     muted.append(True)
     pin("While asleep")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(note(page, "While asleep")).to_be_visible(timeout=8_000)
+    # By itself it would ask after some 20 s.
+    expect(note(page, "While asleep")).to_be_visible(timeout=12_000)
 
 
 def test_the_stream_and_the_polls_wait_as_long_as_the_server_says(open_wall: OpenWall, cable: Cable) -> None:
     cable.block("/ws")
-    asked: list[str] = []
+    asked: list[float] = []
 
     def busy(route: Route) -> None:
-        asked.append(route.request.url)
+        asked.append(time.monotonic())
         route.fulfill(status=503, headers={"Retry-After": "3"}, json={"detail": "Busy."})
 
     def attach(page: Page) -> None:
         page.route("**/events?*", busy, times=1)
 
     page = open_wall(cable.base_url, prepare=attach, wait=False)
-    expect(page.locator("#status")).to_have_text("Connecting ")
-    page.wait_for_timeout(2500)
-    assert len(asked) == 1
-    expect(page.get_by_text("Live", exact=True)).not_to_be_visible()
     expect_transport(page, "event stream")
+    (refused,) = asked
+    assert time.monotonic() - refused >= 3

@@ -39,6 +39,6 @@ def save(page: Page) -> None:
     page.get_by_role("button", name="Save").click()
 
 
-def expect_transport(page: Page, name: str, seconds: float = 20) -> None:
+def expect_transport(page: Page, name: str, seconds: float = 30) -> None:
     """Waits until the page is live by this transport: WebSocket, event stream or polling."""
     expect(page.locator("#status")).to_have_text(f"Live {name}", timeout=seconds * 1000)

@@ -62,7 +62,7 @@ class Server:
             AssertionError: it has ended.
         """
         assert self._process.poll() is None, self.output()
-        return bool(httpx.get(self.url, trust_env=False).status_code)
+        return bool(httpx.get(self.url, trust_env=False, timeout=60).status_code)
 
     def output(self) -> str:
         """All that it wrote so far."""
@@ -71,7 +71,7 @@ class Server:
     def end(self) -> str:
         """Stops it as a supervisor does; all that it wrote."""
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(60)
         return self.output()
 
     def stop(self) -> None:
@@ -98,7 +98,7 @@ def serving_with(command: str) -> Iterator[Server]:
     """A command that the steps mention, on a port of its own; ready."""
     server = Server(command, free_port())
     try:
-        wait_for(server.answers, f"an answer from {command}", seconds=40)
+        wait_for(server.answers, f"an answer from {command}", seconds=90)
         yield server
     finally:
         server.stop()

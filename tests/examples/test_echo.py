@@ -26,8 +26,8 @@ def test_what_is_said_comes_back_to_who_said_it_as_it_was(server: Server) -> Non
         other.send("grüße")
         for message in ("", "text", b"\x00bytes"):
             one.send(message)
-            assert one.recv(5) == message
-        assert other.recv(5) == "grüße"
+            assert one.recv(30) == message
+        assert other.recv(30) == "grüße"
 
 
 def test_an_unknown_path_is_refused_before_the_handshake_ends(server: Server) -> None:
@@ -40,7 +40,7 @@ def test_an_unknown_path_is_refused_before_the_handshake_ends(server: Server) ->
 
 
 def test_plain_http_is_told_to_upgrade(server: Server) -> None:
-    answer = httpx.get(f"{server.url}/echo", trust_env=False)
+    answer = httpx.get(f"{server.url}/echo", trust_env=False, timeout=30)
     assert answer.status_code == 426
     assert answer.headers["upgrade"] == "websocket"
 
@@ -48,7 +48,7 @@ def test_plain_http_is_told_to_upgrade(server: Server) -> None:
 def test_a_client_that_leaves_is_no_error(server: Server) -> None:
     with connect(f"{server.ws_url}/echo", proxy=None) as socket:
         socket.send("and gone")
-        socket.recv(5)
+        socket.recv(30)
         socket.socket.close()
     test_what_is_said_comes_back_to_who_said_it_as_it_was(server)
     assert "Traceback" not in server.output()

@@ -24,7 +24,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
         yield client
 
 
@@ -81,7 +81,7 @@ def test_who_watches_gets_each_task_as_it_comes_and_is_noticed_to_leave(
 ) -> None:
     kept = len(client.get("/tasks").json())
     with (
-        httpx.Client(base_url=server.url, trust_env=False) as other,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=30) as other,
         other.stream("GET", "/tasks/live") as live,
     ):
         lines = live.iter_lines()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -17,8 +17,14 @@ from tests.harness.stack import Stack
 
 T = TypeVar("T")
 
+# Longer than a busy machine stands still; nobody waits so long for what works.
+PATIENCE = 30.0
+PAUSE = 0.05
+# Longer than one of the app's processes refuses to ask Redis again after it got no answer.
+CALM_SECONDS = 0.8
 
-def wait_for(condition: Callable[[], T | None], what: str, seconds: float = 10.0) -> T:
+
+def wait_for(condition: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """Asks again and again until the answer is truthy, and returns it. A failing request counts as no.
 
     Raises:
@@ -26,20 +32,40 @@ def wait_for(condition: Callable[[], T | None], what: str, seconds: float = 10.0
     """
     deadline = time.monotonic() + seconds
     while True:
+        # Looked at before the last question, so that a machine that stands still does not take it away.
+        begun = time.monotonic()
         error: Exception | None = None
         try:
             if answer := condition():
                 return answer
         except (httpx.HTTPError, OSError) as failure:
             error = failure
-        if time.monotonic() > deadline:
+        if begun > deadline:
             raise AssertionError(f"waited {seconds} s in vain: {what}") from error
-        time.sleep(0.05)
+        asleep = time.monotonic()
+        time.sleep(PAUSE)
+        # Time in which nothing ran here is not counted: nothing ran elsewhere either.
+        deadline += max(0.0, time.monotonic() - asleep - 2 * PAUSE)
 
 
-def http(stack: Stack, **options: Any) -> httpx.Client:
+def http(stack: Stack, timeout: float = PATIENCE, **options: Any) -> httpx.Client:
     """An HTTP client of the stack that no proxy setting of this machine leads astray."""
-    return httpx.Client(base_url=stack.base_url, trust_env=False, timeout=10, **options)
+    return httpx.Client(base_url=stack.base_url, trust_env=False, timeout=timeout, **options)
+
+
+@contextmanager
+def frozen_redis(stack: Stack) -> Iterator[None]:
+    """Redis does not answer, but keeps its connections; afterwards every process of the app has it again."""
+    stack.pause("redis")
+    try:
+        yield
+    finally:
+        stack.unpause("redis")
+
+    with http(stack) as client:
+        wait_for(lambda: client.get("/readyz").status_code == 200, "Redis to be back", 60)
+    # That was one of the app's processes.
+    time.sleep(CALM_SECONDS)
 
 
 class Socket:
@@ -51,14 +77,14 @@ class Socket:
             url += f"?{urlencode(query)}"
         self._exit = ExitStack()
         self.connection: ClientConnection = self._exit.enter_context(
-            connect(url, additional_headers=headers, proxy=None, open_timeout=10, max_size=None, legacy=True)
+            connect(url, additional_headers=headers, proxy=None, open_timeout=30, max_size=None, legacy=True)
         )
 
     def send(self, message: dict[str, Any]) -> None:
         """Sends one message."""
         self.connection.send(json.dumps(message))
 
-    def receive(self, seconds: float = 10) -> dict[str, Any]:
+    def receive(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next message.
 
         Raises:
@@ -68,7 +94,7 @@ class Socket:
         message: dict[str, Any] = json.loads(self.connection.recv(seconds))
         return message
 
-    def expect(self, op: str, seconds: float = 10) -> dict[str, Any]:
+    def expect(self, op: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next message of this kind; others, such as presence, are passed over.
 
         Raises:
@@ -91,7 +117,7 @@ class Socket:
         self.close()
 
 
-def raw(stack: Stack, request: bytes, seconds: float = 5) -> bytes:
+def raw(stack: Stack, request: bytes, seconds: float = PATIENCE) -> bytes:
     """Sends bytes as they are and returns what comes back until the server closes, or `seconds` pass."""
     address = urlsplit(stack.base_url)
     assert address.hostname

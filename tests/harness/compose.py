@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 from local.settings import ROOT, documented, load
+from tests.harness.local import free_port
 
 COMMAND = ["docker", "compose", "--ansi=never", f"--env-file={os.devnull}"]
 # The service's main process is the first child of the container's init. It may be killed from inside only: a
@@ -30,17 +30,10 @@ def engine_missing() -> str | None:
         (["docker", "info"], "no Docker engine answers"),
     ):
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=20)
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
         except (OSError, subprocess.SubprocessError):
             return f"{what} (`{' '.join(command)}` fails)"
     return None
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ComposeStack:
@@ -58,6 +51,18 @@ class ComposeStack:
             "RATE_LIMIT": "0",
             **(environment or {}),
         }
+
+    def __enter__(self) -> Self:
+        try:
+            self.build()
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Runs `docker compose`; its standard output.
@@ -78,10 +83,17 @@ class ComposeStack:
             raise AssertionError(f"docker compose {' '.join(arguments)} failed:\n{said}")
         return result.stdout
 
-    def start(self) -> None:
-        """Builds and starts everything; returns when it is healthy."""
+    def build(self) -> None:
+        """Makes the images. A second time when it fails, for packages come over the network."""
         try:
-            self.compose("up", "--build", "--wait", "--quiet-pull")
+            self.compose("build")
+        except AssertionError:
+            self.compose("build")
+
+    def start(self) -> None:
+        """Starts everything; returns when it is healthy."""
+        try:
+            self.compose("up", "--no-build", "--wait", "--quiet-pull")
         except AssertionError as failure:
             raise AssertionError(f"{failure}\n{self.compose('logs', '--tail=30', check=False)}") from None
 

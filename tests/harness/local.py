@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -10,20 +11,42 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 from local import processes
 from local.settings import ROOT, documented
-from local.state import State, is_free
+from local.state import INNER_PORTS, State, is_free
 from local.supervisor import Supervisor
 from tests.harness.clients import wait_for
+
+# So many sidecars have a port of their own from the beginning.
+SIDECARS = ("asgi-1", "asgi-2", "asgi-3")
+# Two workers of pytest-xdist that choose at the same moment must not choose the same.
+WORKERS = 4
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+_given: set[int] = set()
+
+
+def _own_part(ports: range) -> range:
+    size = len(ports) // WORKERS
+    return ports[WORKER * size : (WORKER + 1) * size]
+
+
+def _choose(ports: range) -> int:
+    # One that was given is not given again, although nobody may listen there yet, or just now.
+    found = (port for port in random.sample(_own_part(ports), 500) if port not in _given)
+    port = next(port for port in found if is_free("0.0.0.0", port))
+    _given.add(port)
+    return port
 
 
 def free_port() -> int:
     """A port for a server that may restart: below those of outgoing connections and of inner services."""
-    return next(port for port in random.sample(range(10_000, 20_000), 200) if is_free("0.0.0.0", port))
+    return _choose(range(10_000, 20_000))
 
 
 class LocalStack:
@@ -37,6 +60,20 @@ class LocalStack:
         # What is set on this machine must not decide a test.
         self.environment = {name: value for name, value in os.environ.items() if name not in documented()}
         self.environment |= {"HTTP_PORT": str(self.port), "RATE_LIMIT": "0", **(environment or {})}
+        self.state.run.mkdir(mode=0o700)
+        ports = {name: _choose(INNER_PORTS) for name in ("redis", "wsgi", "wsgi-metrics", *SIDECARS)}
+        (self.state.run / "ports.json").write_text(json.dumps(ports))
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`python -m local` on this stack.
@@ -68,8 +105,10 @@ class LocalStack:
 
     def stop(self) -> None:
         """Stops everything and removes all of it."""
-        self.down()
-        shutil.rmtree(self.folder)
+        try:
+            self.down()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self, service: str) -> None:
         """SIGKILL to one process: Gunicorn's master for `wsgi`, one of its workers for `wsgi-worker`."""
@@ -103,8 +142,9 @@ class LocalStack:
         self._signal_all(service, signal.SIGCONT)
 
     def logs(self, service: str) -> str:
-        """All that the service's processes wrote so far."""
-        return "".join(self.state.log(name).read_text() for name in self._names(service))
+        """All that the service's processes wrote so far, also what is in files that were put aside."""
+        files = [file for name in self._names(service) for file in self.state.logs.glob(f"{name}.log*")]
+        return "".join(file.read_text() for file in sorted(files, reverse=True))
 
     def redis_cli(self, *arguments: str) -> str:
         """Asks Redis as the operator's user `admin`; the answer, without the line end."""
@@ -129,4 +169,5 @@ class LocalStack:
     def _signal_all(self, service: str, number: signal.Signals) -> None:
         for name in self._names(service):
             for process in processes.members(self.state.run / f"{name}.pid"):
-                process.send_signal(number)
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)

@@ -40,9 +40,12 @@ class Replica:
         """The running process."""
         return wait_for(
             lambda: next(
-                psutil.Process(one.pid)
-                for one in Supervisor(self.stack.state).processes()
-                if one.name == self.name and one.pid
+                (
+                    psutil.Process(one.pid)
+                    for one in Supervisor(self.stack.state).processes()
+                    if one.name == self.name and psutil.pid_exists(one.pid)
+                ),
+                None,
             ),
             f"a process of {self.name}",
         )
@@ -77,7 +80,7 @@ def redis(stack: LocalStack, user: str = "admin") -> Redis:
     """A client of the stack's Redis."""
     port = json.loads((stack.state.run / "ports.json").read_text())["redis"]
     file = stack.state.secrets / ("redis/admin_password" if user == "admin" else f"{user}/redis_password")
-    return Redis(port=port, username=user, password=file.read_text(), socket_timeout=5)
+    return Redis(port=port, username=user, password=file.read_text(), socket_timeout=30)
 
 
 # Stores an event that nobody is told of, as when its message got lost. In one step: a reader that sees the
@@ -159,7 +162,7 @@ class RawSocket:
     def __init__(self, base_url: str, *, receive_buffer: int | None = None, **query: str) -> None:
         address = urlsplit(base_url)
         self.socket = socket.socket()
-        self.socket.settimeout(15)
+        self.socket.settimeout(30)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect((address.hostname, address.port))
@@ -259,9 +262,5 @@ class RawSocket:
 @contextmanager
 def running(environment: dict[str, str]) -> Iterator[LocalStack]:
     """A stack of its own, with settings of its own."""
-    stack = LocalStack(environment)
-    try:
-        stack.start()
+    with LocalStack(environment) as stack:
         yield stack
-    finally:
-        stack.stop()

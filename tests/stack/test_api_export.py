@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.harness.clients import http, wait_for
+from tests.harness.clients import frozen_redis, http
 from tests.harness.local import LocalStack
 from tests.harness.stack import Stack
 from tests.stack.api import create, listed
@@ -20,6 +20,8 @@ from tests.stack.api import create, listed
 NOTES, PAGE = 20_000, 200
 # More than the buffers on the way hold: up to 32 MiB a connection, and a container's port is one more.
 TEXT_BYTES = 6_000
+# So many at once are 6 MB: Redis holds what one script wrote several times until it is on the disk.
+SEEDED = 1_000
 # Writes notes as redis/functions.lua keeps them, but tells nobody.
 SEED = """
 local topic, padding = KEYS[1], string.rep('x', tonumber(ARGV[4]))
@@ -31,7 +33,6 @@ for number = tonumber(ARGV[2]), tonumber(ARGV[3]) do
 end
 return redis.call('HSET', 'topic:{' .. topic .. '}', 'offset', ARGV[3])
 """
-SEEDS = 1_000  # notes a call: Redis holds all that one call writes in memory several times
 KINDS = ("notes", "folded", "order", "topic", "stream")
 
 
@@ -40,11 +41,13 @@ def many_notes(stack: Stack, text_bytes: int) -> Iterator[str]:
     board = f"large-{secrets.token_hex(6)}"
     with http(stack) as client:
         create(client, board, "the very first")
-    for last in range(SEEDS, NOTES + 1, SEEDS):
-        numbers = str(max(2, last - SEEDS + 1)), str(last)
-        stack.redis_cli("EVAL", SEED, "1", f"board:{board}", board, *numbers, str(text_bytes))
-    yield board
-    stack.redis_cli("DEL", *(f"{kind}:{{board:{board}}}" for kind in KINDS))
+    try:
+        for last in range(SEEDED, NOTES + 1, SEEDED):
+            numbers = str(max(2, last - SEEDED + 1)), str(last)
+            stack.redis_cli("EVAL", SEED, "1", f"board:{board}", board, *numbers, str(text_bytes))
+        yield board
+    finally:
+        stack.redis_cli("DEL", *(f"{kind}:{{board:{board}}}" for kind in KINDS))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,8 @@ def test_an_export_takes_no_memory(local_stack: LocalStack) -> None:
         before = memory()
         size = sum(export(board) for _ in range(3))
         assert size > 3 * NOTES * 2_000
-        assert memory() - before < 8 * 2**20
+        # One export is 40 MB. A thread that serves its first one takes some memory for good.
+        assert memory() - before < 20 * 2**20
 
 
 def test_a_search_through_many_notes_finds_the_oldest(client: httpx.Client, large_board: str) -> None:
@@ -119,11 +123,6 @@ def test_an_export_that_breaks_off_does_not_look_complete(
     with client.stream("GET", "/api/notes/export", params={"board": large_board}) as answer:
         parts = answer.iter_raw()
         next(parts)
-        stack.pause("redis")
-        try:
-            with pytest.raises(httpx.RemoteProtocolError):
-                for _ in parts:
-                    pass
-        finally:
-            stack.unpause("redis")
-    wait_for(lambda: client.get("/readyz").status_code == 200, "Redis to be back")
+        with frozen_redis(stack), pytest.raises(httpx.RemoteProtocolError):
+            for _ in parts:
+                pass

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.harness.clients import http, wait_for
+from tests.harness.clients import frozen_redis, http, wait_for
 from tests.harness.stack import Stack
 from tests.stack.api import events, listed, problem, wrong_fields
 
@@ -97,11 +97,8 @@ def test_a_frozen_redis_is_a_503_and_the_repeat_writes_one_note(
     stack: Stack, client: httpx.Client, board: str, key: dict[str, str]
 ) -> None:
     body = {"text": "once", "board": board}
-    stack.pause("redis")
-    try:
+    with frozen_redis(stack):
         answer = client.post("/api/notes", json=body, headers=key)
-    finally:
-        stack.unpause("redis")
     problem(answer, 503)
     assert int(answer.headers["retry-after"]) > 0
     repeat = wait_for(lambda: written(client.post("/api/notes", json=body, headers=key)), "the repeat")
@@ -113,11 +110,8 @@ def test_a_frozen_redis_is_a_503_and_the_repeat_writes_one_note(
 def test_a_write_without_a_key_is_never_sent_twice_to_a_frozen_redis(
     stack: Stack, client: httpx.Client, board: str
 ) -> None:
-    stack.pause("redis")
-    try:
+    with frozen_redis(stack):
         problem(client.post("/api/notes", json={"text": "once or never", "board": board}), 503)
-    finally:
-        stack.unpause("redis")
     last = wait_for(
         lambda: written(client.post("/api/notes", json={"text": "last", "board": board})), "a write"
     )

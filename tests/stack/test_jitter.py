@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
+import threading
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -40,7 +40,7 @@ class Client:
         while True:
             try:
                 async with connect(
-                    self._url + self._last, proxy=None, compression=None, open_timeout=5, close_timeout=1
+                    self._url + self._last, proxy=None, compression=None, open_timeout=15, close_timeout=1
                 ) as socket:
                     tries = 0
                     await self._listen(socket)
@@ -69,18 +69,15 @@ class Client:
             await asyncio.sleep(random.uniform(*CUT_FOR))
 
 
-def publish_until(local_stack: LocalStack, topic: str, end: float) -> set[str]:
-    """Publishes steadily; the ids of those that were acknowledged."""
-    acknowledged: set[str] = set()
+def publish_until(local_stack: LocalStack, topic: str, stop: threading.Event, acknowledged: set[str]) -> None:
+    """Publishes steadily, and collects the ids of those that were acknowledged."""
     publish: Publisher | None = None
-    while time.monotonic() < end:
+    while not stop.wait(1 / RATE):
         try:
             publish = publish or Publisher(redis(local_stack, "wsgi"))
             acknowledged.add(publish(topic, len(acknowledged)))
         except RedisError:
             publish = None
-        time.sleep(1 / RATE)
-    return acknowledged
 
 
 def test_all_is_delivered_once_and_in_order_to_clients_on_bad_lines(
@@ -94,15 +91,27 @@ def test_all_is_delivered_once_and_in_order_to_clients_on_bad_lines(
         for client in clients:
             tasks.append(asyncio.create_task(client.run()))
             await asyncio.sleep(0.002)
+        acknowledged: set[str] = set()
+        stop = threading.Event()
         writing = asyncio.create_task(
-            asyncio.to_thread(publish_until, local_stack, topic, time.monotonic() + SECONDS)
+            asyncio.to_thread(publish_until, local_stack, topic, stop, acknowledged)
         )
-        await asyncio.sleep(SECONDS / 3)
-        await asyncio.to_thread(local_stack.kill, "redis")
-        await asyncio.sleep(SECONDS / 3)
-        victim = await asyncio.to_thread(replicas(local_stack)[1].process)
-        victim.kill()
-        acknowledged = await writing
+        try:
+            await asyncio.sleep(SECONDS / 3)
+            await asyncio.to_thread(local_stack.kill, "redis")
+            await asyncio.sleep(SECONDS / 3)
+            victim = await asyncio.to_thread(replicas(local_stack)[1].process)
+            victim.kill()
+            await asyncio.sleep(SECONDS / 3)
+            # A busy machine may take longer for as much.
+            for enough, what in (
+                (lambda: len(acknowledged) > SECONDS * RATE / 3, "enough events"),
+                (lambda: sum(client.cuts for client in clients) > 2 * CLIENTS, "enough cuts"),
+            ):
+                await asyncio.to_thread(wait_for, enough, what, 90)
+        finally:
+            stop.set()
+            await writing
         for client in clients:
             client.calm = True
         written = [
@@ -111,7 +120,7 @@ def test_all_is_delivered_once_and_in_order_to_clients_on_bad_lines(
             for entry, _ in redis(local_stack).xrange(f"stream:{{{topic}}}")
         ]
         await asyncio.to_thread(
-            wait_for, lambda: all(client.ids[-1:] == written[-1:] for client in clients), "the last event", 25
+            wait_for, lambda: all(client.ids[-1:] == written[-1:] for client in clients), "the last event", 90
         )
         for task in tasks:
             task.cancel()
@@ -120,8 +129,6 @@ def test_all_is_delivered_once_and_in_order_to_clients_on_bad_lines(
 
     clients, acknowledged, written = asyncio.run(story())
     assert acknowledged <= set(written)
-    assert len(acknowledged) > SECONDS * RATE / 3
-    assert sum(client.cuts for client in clients) > 2 * CLIENTS
     for client in clients:
         assert client.lost == 0
         assert client.ids == written

@@ -15,11 +15,13 @@ from tests.harness.local import LocalStack
 @pytest.fixture
 def without_apps(local_stack: LocalStack) -> Iterator[httpx.Client]:
     supervisor = Supervisor(local_stack.state)
-    for name in ("wsgi", "asgi-1", "asgi-2"):
-        supervisor.stop_one(name)
-    with http(local_stack) as client:
-        yield client
-    local_stack.start()
+    try:
+        for name in ("wsgi", "asgi-1", "asgi-2"):
+            supervisor.stop_one(name)
+        with http(local_stack) as client:
+            yield client
+    finally:
+        local_stack.start()
 
 
 def test_a_service_that_is_away_is_a_problem_that_says_when_to_come_back(without_apps: httpx.Client) -> None:

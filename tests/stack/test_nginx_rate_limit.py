@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,20 +13,21 @@ from tests.harness.local import LocalStack
 
 @pytest.fixture(scope="module")
 def limited() -> Iterator[LocalStack]:
-    stack = LocalStack({"RATE_LIMIT": "2"})
-    try:
-        stack.start()
+    with LocalStack({"RATE_LIMIT": "2"}) as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 def test_more_writes_than_allowed_are_told_when_to_come_back(limited: LocalStack) -> None:
     with http(limited) as client:
         note = {"text": "again"}
+        begun = time.monotonic()
         answers = [client.post("/api/notes", json=note) for _ in range(30)]
+        while answers[-1].status_code == 201 and len(answers) < 300:
+            answers.append(client.post("/api/notes", json=note))
+        allowed = 2 * (time.monotonic() - begun)
         accepted = [answer for answer in answers if answer.status_code == 201]
-        assert 8 <= len(accepted) < 25  # a burst of four seconds' worth, and what the time allowed
+        # One, a burst of four seconds' worth, and what the time allowed.
+        assert 8 <= len(accepted) <= 1 + 8 + allowed + 1
         refused = answers[-1]
         assert refused.status_code == 429
         assert refused.headers["Content-Type"] == "application/problem+json"
@@ -33,7 +35,7 @@ def test_more_writes_than_allowed_are_told_when_to_come_back(limited: LocalStack
         assert refused.json()["status"] == 429
         assert refused.json()["request_id"] == refused.headers["X-Request-Id"]
         assert {client.get("/api/notes").status_code for _ in range(30)} == {200}
-        wait_for(lambda: client.post("/api/notes", json=note).status_code == 201, "allowed again", 5)
+        wait_for(lambda: client.post("/api/notes", json=note).status_code == 201, "allowed again")
 
 
 def test_a_limit_that_makes_no_sense_stops_the_start_with_one_line() -> None:

@@ -31,6 +31,8 @@ from tests.stack.sidecar import (
 WAYS = ["/ws", "/events", "/poll"]
 SECOND_KEY = secrets.token_hex(32)
 PRIVATE = "user:somebody"
+# Longer than a busy machine may stand still between making a ticket and showing it.
+SHORT_SECONDS = 6.0
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +158,7 @@ def test_both_keys_are_accepted(strict_stack: LocalStack) -> None:
 def test_a_socket_ends_with_its_ticket_unless_all_it_hears_is_public(
     local_stack: LocalStack, board: str
 ) -> None:
-    short = ticket(local_stack, [PRIVATE], seconds=2)
+    short = ticket(local_stack, [PRIVATE], seconds=SHORT_SECONDS)
     with (
         Socket(local_stack, topic=PRIVATE, ticket=short) as private,
         Socket(local_stack, topic=f"board:{board}", ticket=short) as public,
@@ -164,7 +166,7 @@ def test_a_socket_ends_with_its_ticket_unless_all_it_hears_is_public(
         private.expect("subscribed")
         public.expect("subscribed")
         with pytest.raises(ConnectionClosed) as closed:
-            private.expect("never", 8)
+            private.expect("never")
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4401
         public.send({"op": "ping"})
@@ -175,17 +177,24 @@ def test_a_socket_ends_with_its_ticket_unless_all_it_hears_is_public(
 
 
 def test_a_stream_and_a_poll_end_with_their_ticket(local_stack: LocalStack) -> None:
-    query = {"topic": PRIVATE, "ticket": ticket(local_stack, [PRIVATE], seconds=2)}
-    with http(local_stack) as client:
-        begun = time.monotonic()
-        assert "retry: " in client.get("/events", params=query).text
-        assert 0.5 < time.monotonic() - begun < 8
-        query["ticket"] = ticket(local_stack, [PRIVATE], seconds=2)
-        assert client.get("/poll", params=query | {"timeout": "20"}).status_code == 200
-        assert time.monotonic() - begun < 12
+    for way in ("/events", "/poll"):
+        ends = time.time() + SHORT_SECONDS
+        query = {"topic": PRIVATE, "ticket": ticket(local_stack, [PRIVATE], seconds=SHORT_SECONDS)}
+        with http(local_stack) as client:
+            answer = client.get(way, params=query | ({"timeout": "30"} if way == "/poll" else {}))
+        assert answer.status_code == 200
+        assert way == "/poll" or "retry: " in answer.text
+        # By itself the poll would end after 30 s, and the stream never.
+        assert ends - 1 < time.time() < ends + 15
 
 
 def test_a_revoked_subject_is_out_everywhere_within_a_second(local_stack: LocalStack) -> None:
+    # The second of three: a busy machine may stand still once. Comparing every two seconds would take longer.
+    assert sorted(seconds_until_out(local_stack) for _ in range(3))[1] < 1
+
+
+def seconds_until_out(local_stack: LocalStack) -> float:
+    """From the revocation until everything that the subject has open is closed; others stay."""
     subject = secrets.token_hex(8)
     taken = ticket(local_stack, [PRIVATE], sub=subject)
     other = ticket(local_stack, [PRIVATE])
@@ -207,17 +216,18 @@ def test_a_revoked_subject_is_out_everywhere_within_a_second(local_stack: LocalS
         Publisher(redis(local_stack, "wsgi")).revoke(subject)
         for socket in sockets:
             with pytest.raises(ConnectionClosed) as closed:
-                socket.expect("never", 5)
+                socket.expect("never")
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4403
         list(lines)
-        assert time.monotonic() - begun < 2  # a second, and what a busy machine adds
+        took = time.monotonic() - begun
         peer.send({"op": "ping"})
         peer.expect("pong")
     for way in WAYS:
         refused(ask(local_stack, way, topic=PRIVATE, ticket=taken), 403)
         later = ticket(local_stack, [PRIVATE], sub=subject, iat=int(time.time()) + 1)
         let_in(ask(local_stack, way, topic=PRIVATE, ticket=later))
+    return took
 
 
 def test_a_ticket_in_the_query_is_in_no_log(strict_stack: LocalStack) -> None:
@@ -227,6 +237,7 @@ def test_a_ticket_in_the_query_is_in_no_log(strict_stack: LocalStack) -> None:
         let_in(ask(replicas(strict_stack)[0], way, topic=PRIVATE, ticket=secret))
         refused(ask(strict_stack, way, topic="user:other", ticket=secret), 403)
         refused(ask(strict_stack, way, {"Origin": "https://evil"}, topic=PRIVATE, ticket=secret), 403)
+        wait_for_empty_room(strict_stack)  # there are few places
     with Socket(strict_stack, topic=PRIVATE, ticket=secret) as socket:
         socket.expect("subscribed")
         socket.connection.send(b"binary")
@@ -239,6 +250,11 @@ def test_a_ticket_in_the_query_is_in_no_log(strict_stack: LocalStack) -> None:
     signature = secret.rpartition(".")[2]
     for service in ("nginx", "asgi", "wsgi"):
         assert signature not in strict_stack.logs(service)
+
+
+def wait_for_empty_room(stack: LocalStack) -> None:
+    replica = replicas(stack)[0]
+    wait_for(lambda: replica.number("connections") == 0, "an empty room")
 
 
 def sockets_of(replica: Replica, address: str, count: int) -> list[Socket]:
@@ -275,6 +291,15 @@ def test_who_hangs_up_during_the_handshake_leaves_no_trace(strict_stack: LocalSt
     wait_for(lambda: replica.number("connections") == 0, "an empty room")
     for _ in range(50):
         RawSocket.hang_up_early(replica.base_url)
-    wait_for(lambda: replica.number("connections") == 0, "an empty room again")
-    for socket in sockets_of(replica, "192.0.2.1", 4):
-        socket.close()
+
+    def all_fit() -> bool:
+        with ExitStack() as exits:
+            for _ in range(4):
+                try:
+                    exits.enter_context(Socket(replica, {"X-Forwarded-For": "192.0.2.1"}))  # type: ignore[arg-type]
+                except InvalidStatus:
+                    return False  # some of those that hung up are still to be noticed
+        return True
+
+    wait_for(all_fit, "free places again")
+    wait_for_empty_room(strict_stack)

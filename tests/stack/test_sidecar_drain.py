@@ -70,11 +70,13 @@ def test_a_stop_is_spread_over_the_drain_window_and_loses_nothing(
     async def story() -> list[Client]:
         clients = [Client(leaving, local_stack, topic) for _ in range(CLIENTS)]
         tasks = [asyncio.create_task(client.run()) for client in clients]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(client.begun.wait() for client in clients))
         process = await asyncio.to_thread(leaving.process)
         listener = asyncio.create_task(asyncio.to_thread(_listen, leaving, topic, facts))
-        await asyncio.sleep(0.5)
+        await asyncio.to_thread(
+            wait_for, lambda: leaving.number("connections") >= CLIENTS + 2, "both listeners"
+        )
         facts["told"] = time.monotonic()
         process.terminate()
         while process.is_running() and time.monotonic() < facts["told"] + 30:
@@ -86,7 +88,7 @@ def test_a_stop_is_spread_over_the_drain_window_and_loses_nothing(
         sent.append(await asyncio.to_thread(publish, topic, "last"))
         await listener
         await asyncio.to_thread(
-            wait_for, lambda: all(len(client.events) >= len(sent) for client in clients), "all events", 20
+            wait_for, lambda: all(len(client.events) >= len(sent) for client in clients), "all events", 60
         )
         for task in tasks:
             task.cancel()
@@ -95,20 +97,22 @@ def test_a_stop_is_spread_over_the_drain_window_and_loses_nothing(
 
     clients = asyncio.run(story())
     assert facts["refused"] == 503
-    assert facts["gone"] < 20
+    # What a busy machine adds; whoever stops a process gives it 25 s, or kills it.
+    assert facts["gone"] < 25
     assert {client.closed[0] for client in clients if client.closed} == {1012}
     times = sorted(client.closed[1] - facts["told"] for client in clients if client.closed)
     assert len(times) == CLIENTS
     assert times[CLIENTS // 4] > DRAIN_SECONDS / 8
     assert times[-1] > DRAIN_SECONDS / 2
-    assert times[-1] < DRAIN_SECONDS + 4
+    assert times[-1] < DRAIN_SECONDS + 8
     for client in clients:
         assert client.events == sent
         assert client.lost == 0
     assert "retry: " in facts["stream"]
     assert facts["poll"].status_code in (200, 503)
-    assert facts["polled"] < 5
-    wait_for(lambda: leaving.number("reader_sessions_total"), "the process again", 20)
+    # At once: by itself it would have ended after 25 s.
+    assert facts["polled"] < 12
+    wait_for(lambda: leaving.number("reader_sessions_total"), "the process again", 60)
 
 
 async def _handshake(replica: Replica) -> int:
@@ -124,11 +128,11 @@ def _listen(replica: Replica, topic: str, facts: dict[str, Any]) -> None:
 
     def poll() -> None:
         with http(replica) as client:  # type: ignore[arg-type]
-            facts["poll"] = client.get("/poll", params={"topic": f"{topic}-quiet"}, timeout=30)
+            facts["poll"] = client.get("/poll", params={"topic": f"{topic}-quiet"}, timeout=60)
             facts["polled"] = time.monotonic() - facts["told"]
 
     thread = threading.Thread(target=poll)
     thread.start()
     with http(replica) as client:  # type: ignore[arg-type]
-        facts["stream"] = client.get("/events", params={"topic": topic}, timeout=httpx.Timeout(30)).text
+        facts["stream"] = client.get("/events", params={"topic": topic}, timeout=httpx.Timeout(60)).text
     thread.join()

@@ -7,7 +7,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.harness.clients import Socket, http, wait_for
 from tests.harness.local import LocalStack
-from tests.stack.sidecar import UNSAID, Publisher, Replica, redis, replicas
+from tests.stack.sidecar import TEXT, UNSAID, Publisher, RawSocket, Replica, frame, redis, replicas
 
 
 class Change:
@@ -21,7 +21,7 @@ class Change:
         return self._replica.number(name) - self._before.get(f"corkboard_{name}", 0)
 
     def becomes(self, name: str, value: float) -> None:
-        wait_for(lambda: self(name) == value, f"{name} to change by {value}, it is {self(name)}", 4)
+        wait_for(lambda: self(name) == value, f"{name} to change by {value}, it is {self(name)}")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_deliveries_and_their_delay_are_counted(
                 socket.expect("event")
     change.becomes("deliveries_total", 6)
     assert change("delivery_seconds_count") == 3
-    assert 0 <= change("delivery_seconds_sum") < 3
+    assert 0 <= change("delivery_seconds_sum") < 60  # seconds, not milliseconds
 
 
 def test_gaps_and_recoveries_are_counted(
@@ -104,14 +104,9 @@ def test_gaps_and_recoveries_are_counted(
 
 
 def test_closings_are_counted_once_by_code(replica: Replica, change: Change) -> None:
-    with Socket(replica) as flood:  # type: ignore[arg-type]
-        try:
-            for _ in range(300):
-                flood.send({"op": "ping"})
-        except ConnectionClosed:
-            pass
-        with pytest.raises(ConnectionClosed):
-            flood.expect("never")
+    with RawSocket(replica.base_url) as flood:
+        flood.send(frame(TEXT, b'{"op":"ping"}') * 300)
+        assert flood.code() == 1008
     with Socket(replica) as binary:  # type: ignore[arg-type]
         binary.connection.send(b"x")
         with pytest.raises(ConnectionClosed):
@@ -123,8 +118,8 @@ def test_closings_are_counted_once_by_code(replica: Replica, change: Change) -> 
 def test_the_reader_and_the_loop_say_how_they_are(
     local_stack: LocalStack, replica: Replica, change: Change
 ) -> None:
-    assert 0 <= replica.number("reader_silence_seconds") < 6
-    wait_for(lambda: change("loop_lag_seconds_count") >= 2, "the loop's lag", 5)
+    wait_for(lambda: 0 <= replica.number("reader_silence_seconds") < 6, "a reader that hears something")
+    wait_for(lambda: change("loop_lag_seconds_count") >= 2, "the loop's lag")
     redis(local_stack).execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     change.becomes("reader_sessions_total", 1)
 

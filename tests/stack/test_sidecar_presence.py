@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
-from itertools import pairwise
+from contextlib import ExitStack, suppress
 
 from tests.harness.clients import Socket, wait_for
 from tests.harness.local import LocalStack
 from tests.stack.sidecar import replicas
 
 
-def wait_for_count(socket: Socket, count: int, seconds: float) -> None:
+def wait_for_count(socket: Socket, count: int, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while (said := socket.expect("presence", max(0.0, deadline - time.monotonic()))["count"]) != count:
         assert time.monotonic() < deadline, f"{said} are said to be here, not {count}"
@@ -26,14 +25,15 @@ def test_the_count_is_of_all_replicas_and_right_again_after_one_dies(
         here = [exits.enter_context(Socket(one, topic=topic)) for _ in range(2)]  # type: ignore[arg-type]
         there = [exits.enter_context(Socket(two, topic=topic)) for _ in range(3)]  # type: ignore[arg-type]
         for socket in here + there:
-            wait_for_count(socket, 5, 10)
+            wait_for_count(socket, 5)
         there.pop().close()
         for socket in here:
-            wait_for_count(socket, 4, 5)
+            wait_for_count(socket, 4)
         two.process().kill()
+        # Twelve seconds, one until it is told, and what a busy machine adds.
         for socket in here:
-            wait_for_count(socket, 2, 15)
-    wait_for(lambda: two.number("reader_sessions_total"), "the other replica again", 20)
+            wait_for_count(socket, 2, 20)
+    wait_for(lambda: two.number("reader_sessions_total"), "the other replica again", 60)
 
 
 def test_who_comes_is_told_also_when_another_leaves_at_the_same_moment(
@@ -41,12 +41,12 @@ def test_who_comes_is_told_also_when_another_leaves_at_the_same_moment(
 ) -> None:
     replica = replicas(local_stack)[0]
     with Socket(replica, topic=f"board:{board}") as first:  # type: ignore[arg-type]
-        wait_for_count(first, 1, 5)
+        wait_for_count(first, 1)
         for _ in range(3):
             # As when a page is loaded again: the number stays the same, but the page does not know it.
             first.close()
             first = Socket(replica, topic=f"board:{board}")  # type: ignore[arg-type]
-            wait_for_count(first, 1, 5)
+            wait_for_count(first, 1)
         first.close()
 
 
@@ -54,15 +54,14 @@ def test_however_many_come_and_go_it_is_told_once_a_second(local_stack: LocalSta
     topic = f"board:{board}"
     with Socket(local_stack, topic=topic) as socket:
         begun = time.monotonic()
-        told: list[float] = []
-        while time.monotonic() - begun < 4:
+        told = guests = 0
+        while (passed := time.monotonic() - begun) < 5 or guests < 30:
             guest = Socket(local_stack, topic=topic)
-            try:
+            guests += 1
+            with suppress(TimeoutError):
                 socket.expect("presence", 0.05)
-                told.append(time.monotonic())
-            except TimeoutError:
-                pass
+                told += 1
             guest.close()
-    assert told
-    # Measured here, so with what a busy machine adds to the one and not to the other.
-    assert all(later - earlier > 0.8 for earlier, later in pairwise(told)), told
+    # Counted, not timed one by one: a machine that stands still delivers two right after each other.
+    # Two more than seconds: one at either end.
+    assert 2 <= told <= passed + 2

@@ -159,7 +159,14 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("frames", TOO_LARGE.values(), ids=TOO_LARGE)
 def test_who_sends_too_much_learns_why_although_it_is_still_sending(url: str, frames: list[bytes]) -> None:
-    refused(url, 1009, frames)
+    for attempt in range(3):
+        try:
+            refused(url, 1009, frames)
+            return
+        except (EOFError, ConnectionResetError):
+            # Half a second is what it goes on listening: a machine may stand still for longer, once.
+            if attempt == 2:
+                raise
 
 
 def refused(url: str, code: int, frames: list[bytes]) -> None:
@@ -237,9 +244,10 @@ def test_a_hundred_topics_are_enough_for_one_connection(sidecar: str) -> None:
     with RawSocket(sidecar) as client:
         for number in range(101):
             if number == 60:
+                # No more than a hundred messages a second may be sent; so the first ones must have been read.
                 for _ in range(60):
                     client.message("subscribed")
-                time.sleep(1)  # no more than a hundred messages a second may be sent
+                time.sleep(1)
             client.say({"op": "subscribe", "topic": f"board:many-{number}"})
         for _ in range(40):
             client.message("subscribed")
@@ -256,7 +264,7 @@ def test_a_handshake_that_is_none_is_a_client_error(sidecar: str, missing: str) 
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     ).replace(missing, "")
     port = int(sidecar.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(request.encode())
         status = int(connection.recv(4096).split()[1])
     assert 400 <= status < 500
@@ -294,7 +302,7 @@ def test_websocat_is_served(url: str, local_stack: LocalStack, board: str) -> No
         while json.loads(process.stdout.readline())["op"] != "pong":
             pass
         process.stdin.close()
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
     finally:
         process.kill()
         process.wait()

@@ -13,7 +13,9 @@ from tests.stack.sidecar import Publisher, RawSocket, Replica, redis, replicas
 
 BYTES = 40_000
 RATE = 50  # events a second
-HISTORY = 1000
+HISTORY = 1500
+# What the kernel takes for a client that does not read, and nginx's part of the way too.
+ON_THE_WAY = 8_000_000
 
 
 class Writer(threading.Thread):
@@ -22,21 +24,25 @@ class Writer(threading.Thread):
     def __init__(self, publish: Publisher, topic: str) -> None:
         super().__init__(daemon=True)
         self.sent: list[str] = []
+        self.longest_pause = 0.0
         self._publish = publish
         self._topic = topic
         self._halt = threading.Event()
 
     def run(self) -> None:
+        last = time.monotonic()
         while not self._halt.wait(1 / RATE):
             self.sent.append(self._publish(self._topic, "x" * BYTES, HISTORY))
+            self.longest_pause = max(self.longest_pause, time.monotonic() - last)
+            last = time.monotonic()
 
     def finish(self) -> None:
         self._halt.set()
-        self.join(10)
+        self.join(60)
 
 
 class Reader(threading.Thread):
-    """Reads everything at once, and measures how old it is."""
+    """Reads everything at once, and measures how long nothing comes."""
 
     def __init__(self, replica: Replica, topic: str) -> None:
         super().__init__(daemon=True)
@@ -44,16 +50,24 @@ class Reader(threading.Thread):
         self.socket.expect("subscribed")
         self.ids: list[str] = []
         self.longest_pause = 0.0
+        self._halt = threading.Event()
 
     def run(self) -> None:
         last = time.monotonic()
         while True:
             try:
-                self.ids.append(self.socket.expect("event", 3)["id"])
+                self.ids.append(self.socket.expect("event", 0.5)["id"])
             except TimeoutError:
-                return
+                if self._halt.is_set():
+                    return
+                continue
             self.longest_pause = max(self.longest_pause, time.monotonic() - last)
             last = time.monotonic()
+
+    def finish(self) -> None:
+        """To be called when all that it waits for has come; what comes too much is read as well."""
+        self._halt.set()
+        self.join(60)
 
 
 @pytest.mark.parametrize("through", ["sidecar", "nginx"])
@@ -75,23 +89,27 @@ def test_who_does_not_read_is_gone_in_time_and_comes_back_without_loss(
         reader.start()
         writer = Writer(Publisher(redis(local_stack, "wsgi")), topic)
         writer.start()
-        begun = time.monotonic()
         try:
-            wait_for(lambda: found.number("connections") == 1, "the slow one to be gone", 25)
+            # Until the buffers on the way are full it is not slow.
+            wait_for(lambda: len(writer.sent) * BYTES > ON_THE_WAY, "more than the buffers hold", 120)
+            begun = time.monotonic()
+            wait_for(lambda: found.number("connections") == 1, "the slow one to be gone", 60)
             took = time.monotonic() - begun
             grown = found.process().memory_info().rss - before
         finally:
             writer.finish()
-        # Counted from the first event, although it is not slow before the kernel's buffers are full.
-        assert took < 15
+        # Ten seconds, two for its answer to the goodbye, and what a busy machine adds.
+        assert took < 20
         # The tail (1 MiB), a frame beside each of its events, and what waits for the slow one (1 MiB).
         assert grown < 24 * 1024 * 1024
         if through == "sidecar":
             assert found.number('evictions_total{code="1013"}') == evicted + 1
-        reader.join(20)
+        wait_for(lambda: reader.ids[-1:] == writer.sent[-1:], "the last event", 60)
+        reader.finish()
         reader.socket.close()
         assert reader.ids == writer.sent
-        assert reader.longest_pause < 2
+        # A machine that stands still makes both wait. Who waited for the slow one would wait 10 s.
+        assert reader.longest_pause < writer.longest_pause + 3
         # It reads at last: what had been written for it is there, in order, and the rest comes after it.
         slow.socket.settimeout(2)
         seen: list[str] = []

@@ -118,8 +118,8 @@ def test_a_stream_says_where_it_begins_and_then_every_event_at_once(
             sent = time.monotonic()
             note = post(stack, board, f"note {number}")
             event = events.expect("message")
-            # Unbuffered: it does not wait for the next one.
-            assert time.monotonic() - sent < 5
+            # Unbuffered: it does not wait for what comes next, a comment after 15 s.
+            assert time.monotonic() - sent < 10
             assert event.data["op"] == "event"
             assert event.data["data"] == note
             assert event.id == event.data["id"]
@@ -163,13 +163,14 @@ def test_a_stream_tells_how_many_are_there(stack: Stack, topic: str) -> None:
 
 def test_a_quiet_stream_is_kept_alive_by_comments(local_stack: LocalStack, topic: str) -> None:
     with http(local_stack) as client:
-        client.timeout = httpx.Timeout(20)
+        client.timeout = httpx.Timeout(40)
         with client.stream("GET", "/events", params={"topic": topic}) as response:
             events = Stream(response)
             begun = time.monotonic()
             while events.next().comment is None:
                 pass
-            assert time.monotonic() - begun < 20
+            # Every 15 s; the shortest timeout on the way is one of 45 s.
+            assert time.monotonic() - begun < 30
 
 
 def numbers(stack: LocalStack) -> tuple[float, float]:
@@ -179,45 +180,39 @@ def numbers(stack: LocalStack) -> tuple[float, float]:
 @pytest.mark.parametrize("through", ["nginx", "sidecar"])
 def test_who_leaves_a_stream_is_noticed_at_once(local_stack: LocalStack, topic: str, through: str) -> None:
     target = local_stack if through == "nginx" else replicas(local_stack)[0]
-    before = wait_for_quiet(local_stack)
+    wait_for_nobody(local_stack)
     for _ in range(5):
         with stream(target, topic) as events:
             events.expect("subscribed")
-            assert numbers(local_stack) == (before[0] + 1, before[1] + 1)
-        wait_for(lambda: numbers(local_stack) == before, f"the numbers {before} again", 3)
+            assert numbers(local_stack) == (1, 1)
+        wait_for_nobody(local_stack)
     # Gone before the first byte, too.
     with http(target) as client:  # type: ignore[arg-type]
         for _ in range(10):
             with pytest.raises(httpx.TimeoutException):
                 client.get("/events", params={"topic": topic}, timeout=0.001)
-    wait_for(lambda: numbers(local_stack) == before, f"the numbers {before} again", 3)
+    wait_for_nobody(local_stack)
 
 
 @pytest.mark.parametrize("through", ["nginx", "sidecar"])
 def test_who_leaves_a_poll_is_noticed_at_once(local_stack: LocalStack, topic: str, through: str) -> None:
     target = local_stack if through == "nginx" else replicas(local_stack)[0]
-    before = wait_for_quiet(local_stack)
+    wait_for_nobody(local_stack)
     with http(target) as client, pytest.raises(httpx.TimeoutException):  # type: ignore[arg-type]
         client.get("/poll", params={"topic": topic, "timeout": "20"}, timeout=0.5)
-    wait_for(lambda: numbers(local_stack) == before, f"the numbers {before} again", 3)
+    wait_for_nobody(local_stack)
 
 
-def wait_for_quiet(stack: LocalStack) -> tuple[float, float]:
-    """The numbers when nobody from other tests is on the way out any more."""
-
-    def same() -> tuple[float, float] | None:
-        first = numbers(stack)
-        time.sleep(0.3)
-        return first if numbers(stack) == first else None
-
-    return wait_for(same, "numbers that stay the same")
+def wait_for_nobody(stack: LocalStack) -> None:
+    """At once, and what a busy machine adds: who is only noticed by writing to it is there for up to 15 s."""
+    wait_for(lambda: numbers(stack) == (0, 0), "nobody to be there", 8)
 
 
 def test_a_poll_answers_at_once_when_there_is_something(stack: Stack, board: str, topic: str) -> None:
     notes = [post(stack, board, f"note {number}") for number in range(3)]
     begun = time.monotonic()
     answer = poll(stack, topic, 20, since="0-0")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 15
     assert [event["data"] for event in answer["events"]] == notes
     assert answer["recovered"] is True
     assert answer["cursor"] == answer["events"][-1]["id"]
@@ -227,10 +222,10 @@ def test_a_poll_waits_for_the_next_event(stack: Stack, board: str, topic: str) -
     cursor = poll(stack, topic, 0)["cursor"]
     notes: list[dict[str, Any]] = []
     timer = threading.Timer(0.7, lambda: notes.append(post(stack, board, "now")))
-    timer.start()
     begun = time.monotonic()
+    timer.start()
     answer = poll(stack, topic, 20, since=cursor)
-    assert 0.5 < time.monotonic() - begun < 10
+    assert 0.7 <= time.monotonic() - begun < 15
     timer.join()
     assert [event["data"] for event in answer["events"]] == notes
 
@@ -240,7 +235,8 @@ def test_a_poll_without_news_ends_in_time_with_the_same_cursor(stack: Stack, boa
     cursor = poll(stack, topic, 0)["cursor"]
     begun = time.monotonic()
     answer = poll(stack, topic, 1, since=cursor)
-    assert 0.9 < time.monotonic() - begun < 5
+    # Not the 25 s that are usual.
+    assert 0.9 < time.monotonic() - begun < 15
     assert answer == {"events": [], "cursor": cursor, "recovered": True}
 
 
@@ -303,6 +299,6 @@ def test_all_three_ways_bring_the_same_events_in_the_same_order(
         sent = [publish(topic, f"event {number}") for number in range(count)]
         over_socket = [socket.expect("event") for _ in range(count)]
         streamed = [events.expect("message").data for _ in range(count)]
-        thread.join(20)
+        thread.join(60)
     assert [event["id"] for event in over_socket] == sent
     assert over_socket == streamed == polled

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 import asgi_app.settings
@@ -137,6 +138,19 @@ def test_a_group_is_ended_with_its_members(tmp_path: Path) -> None:
     leader.stdout.close()
     assert len(processes.members(file)) == 1
     assert processes.end([file], seconds=5)
+    assert processes.members(file) == []
+
+
+def test_a_member_that_ends_while_it_is_looked_at_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ending(psutil.Process):
+        def status(self) -> str:
+            raise psutil.NoSuchProcess(self.pid)
+
+    file = tmp_path / "group.pid"
+    file.write_text(f"{os.getpgid(0)} {psutil.Process(os.getpgid(0)).create_time()}")
+    monkeypatch.setattr(psutil, "process_iter", lambda: [Ending(os.getpid())])
     assert processes.members(file) == []
 
 

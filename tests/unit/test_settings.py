@@ -41,7 +41,7 @@ def test_a_setting_that_makes_no_sense_stops_the_start(command: list[str], name:
         env=env,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         cwd=Path(__file__).parents[2],
         check=False,
     )
