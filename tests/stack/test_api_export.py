@@ -20,8 +20,8 @@ from tests.stack.api import create, listed
 NOTES, PAGE = 20_000, 200
 # More than the buffers on the way hold: up to 32 MiB a connection, and a container's port is one more.
 TEXT_BYTES = 6_000
-# So many at once are 24 MB: Redis holds what one script wrote several times until it is on the disk.
-SEEDED = 4_000
+# So many at once are 12 MB: Redis holds what one script wrote several times until it is on the disk.
+SEEDED = 2_000
 # Writes notes as redis/functions.lua keeps them, but tells nobody.
 SEED = """
 local topic, padding = KEYS[1], string.rep('x', tonumber(ARGV[4]))
