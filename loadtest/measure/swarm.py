@@ -34,7 +34,7 @@ class Swarm:
         self._frame = 0  # bytes of an event's frame
         self._head = b""
 
-    def open(self, entrance: Entrance, number: int, at_once: int = 128, seconds: float = 120) -> float:
+    def open(self, entrance: Entrance, number: int, at_once: int = 64, seconds: float = 120) -> float:
         """Adds subscribers; returns the seconds until all were ready.
 
         Raises:
