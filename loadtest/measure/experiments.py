@@ -127,7 +127,7 @@ def all_experiments() -> list[Experiment]:
         )
         one.subjects[f"{OURS}, streams and polls beside"] = partial(_beside, rate=events)
         found.append(one)
-    found.append(_each("memory", "bytes_per_connection", EVERYBODY, fanout.idle_memory, 2000, runs=FEW_RUNS))
+    found.append(_each("memory", "bytes_per_connection", EVERYBODY, fanout.idle_memory, 2000))
     found.append(_each("handshakes", "per_second", EVERYBODY, fanout.handshakes, 4000))
     found.append(_each("coming back", "seconds", {OURS: _sidecar}, comeback.come_back, 5000))
     found.append(
@@ -147,10 +147,10 @@ def all_experiments() -> list[Experiment]:
     }
     for size in (100, 1000, 8000):
         sizes[f"the kernel alone, {size:,}"] = _limit(4, size)
-    found.append(Experiment("audience", rate, sizes, FEW_RUNS))
+    found.append(Experiment("audience", rate, sizes))
     for word, request in (("POST", http.post), ("GET", http.get), ("304", http.not_modified)):
         subjects = {who: _http(request, who) for who in http.SUBJECTS}
-        found.append(Experiment(f"HTTP {word}", "requests_per_second", subjects, FEW_RUNS))
+        found.append(Experiment(f"HTTP {word}", "requests_per_second", subjects))
     return found
 
 
