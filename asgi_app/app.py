@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from asgi_app import health, metrics, poll, presence, problems, stream, tasks
+from asgi_app import health, metrics, poll, presence, problems, stream, tasks, watchdog
 from asgi_app.door import Door
 from asgi_app.hub import Hub
 from asgi_app.reader import Reader
@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
             for job in (
                 reader.run(),
                 presence.Counter(reader.redis, hub).run(),
-                metrics.watch_loop(),
+                watchdog.watch(),
                 _keep_trimmed(hub),
             )
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime
 
@@ -11,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 DELAYS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-LAG_SECONDS = 0.5
 
 connections = Gauge("corkboard_connections", "WebSockets, event streams and polls that are open")
 subscriptions = Gauge("corkboard_subscriptions", "Topics that are listened to, counted once a listener")
@@ -37,15 +35,6 @@ def delivered(json: bytes, writes: int) -> None:
         except ValueError:
             return
         delay.observe(max(0.0, time.time() - (sent if sent.tzinfo else sent.replace(tzinfo=UTC)).timestamp()))
-
-
-async def watch_loop() -> None:
-    """Measures the loop's lag until it is cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + LAG_SECONDS
-        await asyncio.sleep(LAG_SECONDS)
-        loop_lag.observe(max(0.0, loop.time() - due))
 
 
 async def endpoint(_request: Request) -> Response:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 # Said again this often, forgotten after this long: right again within 12 s of a process' death.
 SAY_EVERY_TICKS = 4
-FORGET_SECONDS = 12
+FORGET_SECONDS = 10
 
 
 class Counter:

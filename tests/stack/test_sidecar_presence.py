@@ -30,9 +30,8 @@ def test_the_count_is_of_all_replicas_and_right_again_after_one_dies(
         for socket in here:
             wait_for_count(socket, 4)
         two.process().kill()
-        # Twelve seconds, one until it is told, and what a busy machine adds.
         for socket in here:
-            wait_for_count(socket, 2, 20)
+            wait_for_count(socket, 2, 15)
     wait_for(lambda: two.number("reader_sessions_total"), "the other replica again", 60)
 
 
