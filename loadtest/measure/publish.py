@@ -79,8 +79,10 @@ class _Function:
         return command("FCALL", self._how.function, "1", f"topic:{{{topic}}}", json.dumps(facts), data)
 
 
-class _SocketIO:
-    """What `SocketIO(message_queue=...).emit` puts into the queue from another process."""
+class _Queue:
+    """The Redis channel through which a peer's library publishes from another process."""
+
+    channel: str
 
     def __init__(self, how: Publishing, loop: Watcher) -> None:
         assert how.redis is not None  # noqa: S101
@@ -88,34 +90,38 @@ class _SocketIO:
         loop.watch(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
-        calls = []
-        for _ in range(number):
-            # The packet is 42["event","..."]: 200 bytes with it.
-            data = (now_mark() + b"." * (BYTES - 34)).decode()
-            message = {
+        self._sock.sendall(b"".join(command("PUBLISH", self.channel, self.message()) for _ in range(number)))
+
+    def message(self) -> str | bytes:
+        """An event of `BYTES` bytes, as the library puts it into the channel."""
+        raise NotImplementedError
+
+
+class _SocketIO(_Queue):
+    """What `SocketIO(message_queue=...).emit` puts there: JSON."""
+
+    channel = "flask-socketio"
+
+    def message(self) -> str:
+        # The packet is 42["event","..."]: 200 bytes with it.
+        data = (now_mark() + b"." * (BYTES - 34)).decode()
+        return json.dumps(
+            {
                 "method": "emit", "event": "event", "data": [data], "binary": False, "namespace": "/",
                 "room": None, "skip_sid": None, "callback": None, "host_id": "bench",
-            }  # fmt: skip
-            calls.append(command("PUBLISH", "flask-socketio", json.dumps(message)))
-        self._sock.sendall(b"".join(calls))
+            }
+        )  # fmt: skip
 
 
-class _Channels:
-    """What the pub/sub layer of channels_redis publishes for `group_send`: a dict in MessagePack."""
+class _Channels(_Queue):
+    """What the pub/sub layer of channels_redis puts there for `group_send`: a dict in MessagePack."""
 
-    def __init__(self, how: Publishing, loop: Watcher) -> None:
-        assert how.redis is not None  # noqa: S101
-        self._sock = how.redis.connect()
-        loop.watch(self._sock, ignore(self._sock))
+    channel = "asgi__group__bench"
 
-    def send(self, number: int) -> None:
-        calls = []
-        for _ in range(number):
-            text = now_mark() + b"." * (BYTES - 20)
-            # A map of two; strings of up to 31 bytes, then one of up to 255.
-            message = b"\x82\xa4type\xa5event\xa4text\xd9%c%b" % (len(text), text)
-            calls.append(command("PUBLISH", "asgi__group__bench", message))
-        self._sock.sendall(b"".join(calls))
+    def message(self) -> bytes:
+        text = now_mark() + b"." * (BYTES - 20)
+        # A map of two; strings of up to 31 bytes, then one of up to 255.
+        return b"\x82\xa4type\xa5event\xa4text\xd9%c%b" % (len(text), text)
 
 
 class _Pushpin:
