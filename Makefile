@@ -87,10 +87,10 @@ loadtest: $(VENV)/tests.stamp ## Locust without a browser; fails when a threshol
 	@$(BIN)/python -m loadtest.run $(ARGS)
 
 bench: $(VENV)/tests.stamp ## the benchmarks; writes a table and plots
-	@$(BIN)/python -m loadtest.bench $(ARGS)
+	@$(BIN)/python -m bench $(ARGS)
 
 screenshots: $(VENV)/tests.stamp ## take the pictures of the README from what runs (ARGS=URL: from elsewhere)
-	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
+	@$(BIN)/python -m tests.harness.screenshots $(ARGS)
 
 redis-cli: ## talk to Redis as the operator (ARGS="xlen ...", or nothing for a prompt)
 	@if $(IN_DOCKER); then \

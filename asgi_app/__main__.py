@@ -9,9 +9,9 @@ import uvicorn
 
 from asgi_app import logs, settings
 from asgi_app.app import Entrance, create_app
-from asgi_app.direct import DirectProtocol
-from asgi_app.server import DrainingServer
-from asgi_app.upgrade import UpgradingProtocol
+from asgi_app.server.direct import DirectProtocol
+from asgi_app.server.draining import DrainingServer
+from asgi_app.server.upgrade import UpgradingProtocol
 
 MESSAGE_BYTES = 64 * 1024
 # After the drain, for those who do not answer the goodbye.

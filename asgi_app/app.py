@@ -10,13 +10,16 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from asgi_app import health, metrics, poll, presence, problems, stream, tasks, watchdog
+from asgi_app import health, metrics, presence, problems, tasks
 from asgi_app.door import Door
-from asgi_app.hub import Hub
-from asgi_app.reader import Reader
-from asgi_app.session import Session
+from asgi_app.server import watchdog
 from asgi_app.settings import Settings
-from asgi_app.websocket import WebSocketEndpoint
+from asgi_app.topics.hub import Hub
+from asgi_app.topics.reader import Reader
+from asgi_app.transports import poll
+from asgi_app.transports import sse as stream
+from asgi_app.transports.session import Session
+from asgi_app.transports.websocket import WebSocketEndpoint
 
 TRIM_SECONDS = 5.0
 

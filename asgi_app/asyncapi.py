@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from asgi_app import messages
+from asgi_app.transports import messages
 
 FROM_CLIENT: tuple[type[BaseModel], ...] = (messages.Subscribe, messages.Unsubscribe, messages.Ping)
 TO_CLIENT: tuple[type[BaseModel], ...] = (

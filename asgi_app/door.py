@@ -10,10 +10,10 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from asgi_app import metrics
-from asgi_app.access import Ticket, may_listen, origin_allowed, ticket_of
 from asgi_app.problems import problem
-from asgi_app.reader import Reader
 from asgi_app.settings import Settings
+from asgi_app.tickets import Ticket, may_listen, origin_allowed, ticket_of
+from asgi_app.topics.reader import Reader
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from asgi_app.problems import problem
 
-router = APIRouter(prefix="/realtime")
+router = APIRouter(prefix="/ws")
 
 
 @router.get("/healthz")

@@ -11,9 +11,9 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from asgi_app.event import Notice
-from asgi_app.hub import Hub
-from asgi_app.messages import Presence
+from asgi_app.topics.event import Notice
+from asgi_app.topics.hub import Hub
+from asgi_app.transports.messages import Presence
 
 log = logging.getLogger(__name__)
 

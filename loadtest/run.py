@@ -20,7 +20,7 @@ from local.settings import ROOT, Settings
 from local.state import State
 
 RESULTS = ROOT / "loadtest" / "results"
-READY = ("/readyz", "/realtime/readyz")
+READY = ("/readyz", "/ws/readyz")
 # All simulated clients share one address: what protects a site from one of that kind is off meanwhile.
 UNLIMITED = {"RATE_LIMIT": "0", "MAX_SOCKETS_PER_CLIENT": "8000"}
 

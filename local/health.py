@@ -65,8 +65,8 @@ def _probes(settings: Settings, ports: Mapping[str, int]) -> dict[str, Callable[
     probes: dict[str, Callable[[], bool]] = {"redis": lambda: _pings(ports["redis"])}
     probes["wsgi"] = lambda: _answers(f"http://127.0.0.1:{ports['wsgi']}/readyz")
     for name in sidecars(settings):
-        probes[name] = partial(_answers, f"http://127.0.0.1:{ports[name]}/realtime/readyz")
-    probes["nginx"] = lambda: _answers(f"{edge}/readyz") and _answers(f"{edge}/realtime/readyz")
+        probes[name] = partial(_answers, f"http://127.0.0.1:{ports[name]}/ws/readyz")
+    probes["nginx"] = lambda: _answers(f"{edge}/readyz") and _answers(f"{edge}/ws/readyz")
     return probes
 
 

@@ -71,7 +71,7 @@ def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> 
     return {
         "NGINX_PORT": str(settings.http_port),
         "NGINX_RUN_DIR": str(state.run / "nginx"),
-        "STATIC_DIR": str(ROOT / "wsgi_app" / "static"),
+        "STATIC_DIR": str(ROOT / "wsgi_app" / "notes" / "static"),
         "WSGI_SERVERS": f"server 127.0.0.1:{ports['wsgi']};",
         "ASGI_SERVERS": " ".join(replicas),
         # Nothing has to be looked up here.
@@ -102,7 +102,11 @@ def build(settings: Settings, state: State, ports: Mapping[str, int], dev: bool 
     wsgi = [python, "-m", "gunicorn", "-c", "wsgi_app/gunicorn.conf.py", "wsgi_app.app:create_app()"]
     asgi = [python, "-m", "asgi_app"]
     if dev:
-        extra = [path for folder in ("templates", "static") for path in _files(ROOT / "wsgi_app" / folder)]
+        extra = [
+            path
+            for folder in ("templates", "static")
+            for path in _files(ROOT / "wsgi_app" / "notes" / folder)
+        ]
         wsgi += ["--reload", *(f"--reload-extra-file={path}" for path in extra)]
         asgi = [python, "-m", "watchfiles", "--filter", "python", shlex.join(asgi), "asgi_app"]
 
@@ -118,7 +122,7 @@ def build(settings: Settings, state: State, ports: Mapping[str, int], dev: bool 
         _service("redis", redis, plain, ["redis/redis.conf", "redis/users.acl"], 10),
         # Stops after the sidecars: their goodbyes still reach the clients.
         _service("nginx", nginx, plain, [], 20, stop_signal="QUIT", stop_seconds=5),
-        _service("wsgi", wsgi, wsgi_environment, [] if dev else ["wsgi_app", "redis/functions.lua"], 30),
+        _service("wsgi", wsgi, wsgi_environment, [] if dev else ["wsgi_app", "corkboard"], 30),
     ]
     for name in sidecars(settings):
         own = {"ASGI_PORT": str(ports[name])}

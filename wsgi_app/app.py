@@ -10,8 +10,9 @@ import time
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from wsgi_app import api, docs, metrics, pages, problems, settings, tickets
-from wsgi_app.store import Store
+from corkboard.store import Store
+from wsgi_app import metrics, problems, settings, tickets
+from wsgi_app.notes import api, docs, pages
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def create_app() -> Flask:
     Raises:
         SystemExit: a setting makes no sense.
     """
-    app = Flask(__name__, static_folder=None)
+    app = Flask(__name__, static_folder=None, template_folder="notes/templates")
     configured = settings.load()
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, HISTORY_LENGTH=configured.history_length)

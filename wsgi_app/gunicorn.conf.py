@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from gunicorn import glogging
 from prometheus_client import multiprocess
 
-from wsgi_app import logs, settings, store
+from corkboard import store
+from wsgi_app import logs, settings
 
 configured = settings.load()
 

@@ -9,8 +9,8 @@ from flask import Flask, Response, g, json
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from wsgi_app.notes import KeyReused, NoSuchNote, VersionConflict
-from wsgi_app.store import LibraryBroken, StoreUnavailable
+from corkboard.store import LibraryBroken, StoreUnavailable
+from wsgi_app.notes.store import KeyReused, NoSuchNote, VersionConflict
 
 log = logging.getLogger(__name__)
 

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     public_topics: CommaSeparated = ("board:*",)
     ticket_seconds: int = Field(default=3600, ge=10, le=30 * 24 * 3600)
     history_length: int = Field(default=10_000, ge=1, le=1_000_000)
-    functions_file: Path = Path(__file__).parent.parent / "redis" / "functions.lua"
+    functions_file: Path = Path(__file__).parent.parent / "corkboard" / "functions.lua"
     wsgi_bind: str = "0.0.0.0:8000"
     wsgi_metrics_port: int = Field(default=9100, ge=1, le=65535)
     wsgi_workers: int = Field(default=2, ge=1, le=64)

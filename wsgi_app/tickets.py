@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request, ses
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
-from wsgi_app.events import store
+from corkboard.events import store
 from wsgi_app.settings import Settings
 
 blueprint = Blueprint("tickets", __name__, url_prefix="/api")

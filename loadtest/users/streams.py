@@ -25,7 +25,7 @@ class StreamUser(Listener):
         try:
             connection.connect()
             self.socket = connection.sock
-            connection.request("GET", f"/events?{urlencode({'topic': self.topic})}", headers=headers)
+            connection.request("GET", f"/ws/events?{urlencode({'topic': self.topic})}", headers=headers)
             answer = connection.getresponse()
             if answer.status != 200:
                 raise Ended(f"{answer.status} {http.detail(answer.read())}".strip())

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.cable import Cable
-from tests.browser.chromium import ARGS, find_chromium
+from tests.harness.cable import Cable
+from tests.harness.chromium import ARGS, find_chromium
 
 if TYPE_CHECKING:
     from tests.harness.local import LocalStack

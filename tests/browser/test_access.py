@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
-from tests.browser.wall import act, edit, note, texts, write
+from tests.harness.wall import act, edit, note, texts, write
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenWall, Pin

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.browser.wall import act, edit, note, save, texts, write
+from tests.harness.wall import act, edit, note, save, texts, write
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenWall, Pin

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Error, Route, expect
 
-from tests.browser.wall import note, texts, write
+from tests.harness.wall import note, texts, write
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenWall, Pin

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.browser.wall import expect_transport, note, texts, write
+from tests.harness.wall import expect_transport, note, texts, write
 
 if TYPE_CHECKING:
-    from tests.browser.cable import Cable
     from tests.browser.conftest import OpenWall, Pin
+    from tests.harness.cable import Cable
     from tests.harness.local import LocalStack
 
 pytestmark = pytest.mark.browser
@@ -62,7 +62,7 @@ def test_a_page_falls_back_from_websocket_to_stream_to_polls_and_climbs_back(
     expect_transport(page, "event stream")
     pin("Two")
     expect(texts(page)).to_have_text(["Two", "One"])
-    cable.block("/ws", "/events")
+    cable.block("/ws", "/ws/events")
     pin("Three")
     expect_transport(page, "polling")
     pin("Four")
@@ -74,7 +74,7 @@ def test_a_page_falls_back_from_websocket_to_stream_to_polls_and_climbs_back(
 
 
 def test_a_stream_that_does_not_flow_gives_way_to_polls(open_wall: OpenWall, pin: Pin, cable: Cable) -> None:
-    cable.block("/ws", "/events", swallow=True)
+    cable.block("/ws", "/ws/events", swallow=True)
     page = open_wall(cable.base_url, wait=False)
     expect_transport(page, "polling", 40)
     pin("Through the last gap")
@@ -95,7 +95,7 @@ def test_a_websocket_that_is_cut_at_once_gives_way_to_the_stream(open_wall: Open
 def test_a_page_goes_on_without_a_gap_when_the_sidecar_is_replaced(
     open_wall: OpenWall, pin: Pin, stack: LocalStack, cable: Cable, transport: str
 ) -> None:
-    cable.block(*{"WebSocket": [], "event stream": ["/ws"], "polling": ["/ws", "/events"]}[transport])
+    cable.block(*{"WebSocket": [], "event stream": ["/ws"], "polling": ["/ws", "/ws/events"]}[transport])
     page = open_wall(cable.base_url)
     expect_transport(page, transport)
     deploy = threading.Thread(target=stack.recreate, args=("asgi",))
@@ -259,7 +259,7 @@ def test_the_stream_and_the_polls_wait_as_long_as_the_server_says(open_wall: Ope
         route.fulfill(status=503, headers={"Retry-After": "3"}, json={"detail": "Busy."})
 
     def attach(page: Page) -> None:
-        page.route("**/events?*", busy, times=1)
+        page.route("**/ws/events?*", busy, times=1)
 
     page = open_wall(cable.base_url, prepare=attach, wait=False)
     expect_transport(page, "event stream")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import ConsoleMessage, Error, Page, Route, WebSocketRoute, expect
 
-from tests.browser.wall import act, edit, note, save, texts, write
+from tests.harness.wall import act, edit, note, save, texts, write
 
 if TYPE_CHECKING:
-    from tests.browser.cable import Cable
     from tests.browser.conftest import OpenWall, Pin
+    from tests.harness.cable import Cable
 
 pytestmark = pytest.mark.browser
 

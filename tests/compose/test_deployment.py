@@ -17,7 +17,7 @@ from tests.harness.compose import ComposeStack
 
 # Nginx asks for the apps' addresses again every 5 s; the rest is what a busy machine adds.
 FOLLOWS = 20.0
-READY = {"wsgi": "/readyz", "asgi": "/realtime/readyz"}
+READY = {"wsgi": "/readyz", "asgi": "/ws/readyz"}
 
 
 def always_200(url: str, times: int = 20) -> bool:
@@ -90,10 +90,10 @@ def test_nginx_follows_a_recreated_service(stack: ComposeStack, service: str) ->
 
 def test_nginx_follows_when_replicas_come_and_go(stack: ComposeStack) -> None:
     mark = secrets.token_hex(4)
-    health = f"{stack.base_url}/realtime/healthz"
+    health = f"{stack.base_url}/ws/healthz"
 
     def three_answer() -> bool:
-        return always_200(f"{health}?{mark}", 6) and len(upstreams(stack, "/realtime/healthz", mark)) == 3
+        return always_200(f"{health}?{mark}", 6) and len(upstreams(stack, "/ws/healthz", mark)) == 3
 
     stack.scale("asgi", 3)
     try:

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.examples.server import Server, serving
+from tests.harness.examples import Server, serving
 
 
 @pytest.fixture(scope="module", params=["step3_websocket_raw", "step4_websocket_starlette"])

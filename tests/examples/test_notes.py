@@ -16,8 +16,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from examples.step9_corkboard import Listener
 from local.settings import ROOT
-from tests.examples.server import Server, commands, environment, serving
 from tests.harness.clients import http, wait_for
+from tests.harness.examples import Server, commands, environment, serving
 from tests.harness.local import LocalStack
 
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.examples.server import Server, serving
 from tests.harness.clients import wait_for
+from tests.harness.examples import Server, serving
 
 JSON = {"Content-Type": "application/json"}
 

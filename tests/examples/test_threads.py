@@ -10,7 +10,7 @@ import time
 import httpx
 
 from examples.clock import at_once, listeners
-from tests.examples.server import Server, serving
+from tests.harness.examples import Server, serving
 
 THREADS = 4
 

@@ -11,8 +11,8 @@ import pytest
 from examples.clock import at_once, listeners
 from examples.step1_wsgi_blocks import WAIT_SECONDS
 from local.settings import ROOT
-from tests.examples.server import STEPS, commands, environment, serving, serving_with
 from tests.harness.clients import wait_for
+from tests.harness.examples import STEPS, commands, environment, serving, serving_with
 from tests.harness.local import free_port
 
 

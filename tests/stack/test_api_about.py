@@ -8,9 +8,9 @@ import re
 import httpx
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from tests.harness.api import problem
 from tests.harness.clients import http
 from tests.harness.local import LocalStack
-from tests.stack.api import problem
 
 
 def test_the_description_is_valid_openapi_and_known_by_its_tag(client: httpx.Client) -> None:

@@ -12,17 +12,17 @@ import httpx
 import psutil
 import pytest
 
+from tests.harness.api import create, listed
 from tests.harness.clients import frozen_redis, http
 from tests.harness.local import LocalStack
 from tests.harness.stack import Stack
-from tests.stack.api import create, listed
 
 NOTES, PAGE = 20_000, 200
 # More than the buffers on the way hold: up to 32 MiB a connection, and a container's port is one more.
 TEXT_BYTES = 6_000
 # So many at once are 6 MB: Redis holds what one script wrote several times until it is on the disk.
 SEEDED = 1_000
-# Writes notes as redis/functions.lua keeps them, but tells nobody.
+# Writes notes as corkboard/functions.lua keeps them, but tells nobody.
 SEED = """
 local topic, padding = KEYS[1], string.rep('x', tonumber(ARGV[4]))
 for number = tonumber(ARGV[2]), tonumber(ARGV[3]) do

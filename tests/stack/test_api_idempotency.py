@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.harness.api import events, listed, problem, wrong_fields
 from tests.harness.clients import frozen_redis, http, wait_for
 from tests.harness.stack import Stack
-from tests.stack.api import events, listed, problem, wrong_fields
 
 
 @pytest.fixture

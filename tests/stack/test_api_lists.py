@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.harness.api import Note, create, events, listed
 from tests.harness.clients import http, wait_for
 from tests.harness.stack import Stack
-from tests.stack.api import Note, create, events, listed
 
 
 def list_reads(stack: Stack) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.harness.api import create, listed, problem, wrong_fields
 from tests.harness.stack import Stack
-from tests.stack.api import create, listed, problem, wrong_fields
 
 JSON = {"Content-Type": "application/json"}
 NO_JSON = [

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.harness.api import create, events, listed, problem, wrong_fields
 from tests.harness.stack import Stack
-from tests.stack.api import create, events, listed, problem, wrong_fields
 
 COLORS = {"khaki", "lightblue", "lightgreen", "lightsalmon", "plum"}
 TEXTS = {

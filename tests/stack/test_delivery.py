@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.harness.clients import Socket, http
+from tests.harness.sidecar import UNSAID
 from tests.harness.stack import Stack
-from tests.stack.sidecar import UNSAID
 
 
 def post(stack: Stack, board: str, text: str, **headers: str) -> dict[str, Any]:

@@ -140,9 +140,9 @@ def test_while_redis_is_frozen_requests_end_soon_and_then_all_is_well(stack: Sta
             assert client.get(f"/b/{board}").status_code == 200
             assert client.get("/healthz").status_code == 200
             assert client.get("/readyz").status_code == 503
-            wait_for(lambda: client.get("/realtime/readyz").status_code == 503, "the sidecar not ready")
+            wait_for(lambda: client.get("/ws/readyz").status_code == 503, "the sidecar not ready")
         assert client.post("/api/notes", json={"board": board, "text": "after"}).status_code == 201
-        wait_for(lambda: client.get("/realtime/readyz").status_code == 200, "the sidecar ready again")
+        wait_for(lambda: client.get("/ws/readyz").status_code == 200, "the sidecar ready again")
         with Socket(stack, topic=f"board:{board}", since="0-0") as socket:
             assert socket.expect("subscribed")["recovered"]
             assert socket.expect("event")["data"]["text"] == "before"
@@ -170,7 +170,7 @@ def test_a_topic_that_cannot_be_read_does_not_disturb_the_others(stack: Stack, b
             socket.expect("subscribed")
             client.post("/api/notes", json={"board": board, "text": "heard all the same"})
             assert socket.expect("event")["data"]["text"] == "heard all the same"
-            assert client.get("/realtime/readyz").status_code == 200
+            assert client.get("/ws/readyz").status_code == 200
     finally:
         stack.redis_cli("DEL", f"topic:{{{broken}}}")
     with Socket(stack, topic=broken) as socket:

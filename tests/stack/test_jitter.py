@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.harness.clients import wait_for
 from tests.harness.local import LocalStack
-from tests.stack.sidecar import Publisher, redis, replicas
+from tests.harness.sidecar import Publisher, redis, replicas
 
 CLIENTS = 500
 SECONDS = 25

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.measure import fanout
-from loadtest.measure.jitter import jitter
-from loadtest.measure.servers import Target
-from loadtest.measure.stack import Stack
+from bench import fanout
+from bench.jitter import jitter
+from bench.servers import Target
+from bench.stack import Stack
 from tests.harness.local import LocalStack
 
 CLIENTS = 20

@@ -177,9 +177,9 @@ def test_dev_reloads_what_has_changed_and_stops_on_ctrl_c(tmp_path: Path) -> Non
     try:
         with http(stack) as client:
             wait_for(lambda: client.get("/readyz").is_success, "the stack in dev mode", seconds=60)
-            wait_for(lambda: client.get("/realtime/readyz").is_success, "its sidecar", seconds=60)
+            wait_for(lambda: client.get("/ws/readyz").is_success, "its sidecar", seconds=60)
             _change(tmp_path / "wsgi_app" / "pages.py", client, "/healthz")
-            _change(tmp_path / "asgi_app" / "health.py", client, "/realtime/healthz")
+            _change(tmp_path / "asgi_app" / "health.py", client, "/ws/healthz")
         assert stack.pids()
         running.send_signal(signal.SIGINT)
         output, _ = running.communicate(timeout=120)

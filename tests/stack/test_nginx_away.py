@@ -25,7 +25,7 @@ def without_apps(local_stack: LocalStack) -> Iterator[httpx.Client]:
 
 
 def test_a_service_that_is_away_is_a_problem_that_says_when_to_come_back(without_apps: httpx.Client) -> None:
-    for path in ("/", "/api/notes", "/ws", "/events", "/poll", "/realtime/readyz"):
+    for path in ("/", "/api/notes", "/ws", "/ws/events", "/ws/poll", "/ws/readyz"):
         response = without_apps.get(path)
         assert response.status_code in (502, 503)
         assert response.headers["content-type"] == "application/problem+json"
@@ -34,7 +34,7 @@ def test_a_service_that_is_away_is_a_problem_that_says_when_to_come_back(without
 
 
 def test_a_ticket_stays_out_of_the_error_log_too(without_apps: httpx.Client, local_stack: LocalStack) -> None:
-    for path in ("/ws", "/events", "/poll"):
+    for path in ("/ws", "/ws/events", "/ws/poll"):
         without_apps.get(f"{path}?ticket=Secret.Ticket-4711")
     request_id = without_apps.get("/readyz").headers["x-request-id"]
     wait_for(lambda: request_id in local_stack.logs("nginx"), "the last request in the log")

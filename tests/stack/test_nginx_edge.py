@@ -30,9 +30,7 @@ def assert_is_problem(response: httpx.Response, status: int) -> None:
     assert problem["request_id"] == response.headers["x-request-id"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/api/notes", "/realtime/readyz", "/nowhere", "/static/12345678/nowhere"]
-)
+@pytest.mark.parametrize("path", ["/", "/api/notes", "/ws/readyz", "/nowhere", "/static/12345678/nowhere"])
 def test_every_answer_carries_each_security_header_once(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert {name: len(headers.get_list(name)) for name in ONCE} == dict.fromkeys(ONCE, 1)
@@ -55,7 +53,7 @@ def test_trace_is_a_405_problem_with_allow(client: httpx.Client) -> None:
     assert "GET" in response.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/ws", "/events", "/poll", "/realtime/readyz"])
+@pytest.mark.parametrize("path", ["/ws", "/ws/events", "/ws/poll", "/ws/readyz"])
 @pytest.mark.parametrize("method", ["POST", "DELETE", "FOO"])
 def test_the_sidecar_cannot_be_told_anything(client: httpx.Client, path: str, method: str) -> None:
     response = client.request(method, path)
@@ -82,7 +80,7 @@ def test_large_headers_are_a_431_problem(client: httpx.Client) -> None:
         b"GET / HTTP/1.1\r\n\r\n",
         b"nonsense\r\n\r\n",
         "GET /api/notes?q=é HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode(),
-        "GET /poll?topic=é HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode(),
+        "GET /ws/poll?topic=é HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode(),
     ],
     ids=[
         "CL and TE",
@@ -106,7 +104,7 @@ def test_ambiguous_requests_are_400_problems_and_end_the_connection(
     assert json.loads(body)["status"] == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/api/notes", "/events", "/realtime/healthz"])
+@pytest.mark.parametrize("path", ["/", "/api/notes", "/ws/events", "/ws/healthz"])
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])
 def test_no_other_path_than_ws_upgrades(client: httpx.Client, path: str, protocol: str) -> None:
     headers = {
@@ -129,7 +127,7 @@ def test_ws_upgrades_to_websocket_only(stack: Stack, client: httpx.Client) -> No
     assert response.status_code != 101
 
 
-@pytest.mark.parametrize("path", ["/api/notes", "/realtime/readyz", "/static/12345678/nowhere"])
+@pytest.mark.parametrize("path", ["/api/notes", "/ws/readyz", "/static/12345678/nowhere"])
 def test_a_well_formed_request_id_is_kept(client: httpx.Client, path: str) -> None:
     response = client.get(path, headers={"X-Request-Id": "My.own_id-42"})
     assert response.headers.get_list("x-request-id") == ["My.own_id-42"]
@@ -189,7 +187,7 @@ def test_the_log_has_the_real_address_whatever_a_client_claims(stack: Stack, cli
         "Ticket=SECRET",
     ],
 )
-@pytest.mark.parametrize("path", ["/ws", "/events", "/poll"])
+@pytest.mark.parametrize("path", ["/ws", "/ws/events", "/ws/poll"])
 def test_a_ticket_appears_in_no_log(stack: Stack, client: httpx.Client, path: str, query: str) -> None:
     query = query.replace("SECRET", "Secret.Ticket-0815")
     with client.stream("GET", f"{path}?topic=private:x&{query}") as response:
@@ -201,7 +199,7 @@ def test_a_ticket_appears_in_no_log(stack: Stack, client: httpx.Client, path: st
 
 
 def test_other_arguments_stay_readable_beside_a_ticket(stack: Stack, client: httpx.Client) -> None:
-    with client.stream("GET", "/poll?topic=private:x&ticket=abc&timeout=1") as response:
+    with client.stream("GET", "/ws/poll?topic=private:x&ticket=abc&timeout=1") as response:
         request_id = response.headers["x-request-id"]
     line = wait_for(lambda: _log_line(stack, request_id), "the request's line in the access log")
     assert line["query"] == "topic=private:x&ticket=[hidden]&timeout=1"

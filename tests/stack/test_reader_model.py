@@ -25,18 +25,18 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
 from asgi_app import reader as reader_module
-from asgi_app import streams
-from asgi_app.cursor import BEGINNING, Cursor
-from asgi_app.event import Batch
-from asgi_app.hub import Hub
-from asgi_app.reader import Reader
 from asgi_app.settings import Settings
+from asgi_app.topics import store as streams
+from asgi_app.topics.cursor import BEGINNING, Cursor
+from asgi_app.topics.event import Batch
+from asgi_app.topics.hub import Hub
+from asgi_app.topics.reader import Reader
 from local import binaries
 from local.settings import ROOT
 from redis import Redis
 from tests.harness.clients import wait_for
 from tests.harness.local import free_port
-from tests.stack.sidecar import Publisher
+from tests.harness.sidecar import Publisher
 
 SETTLED_SECONDS = 30
 

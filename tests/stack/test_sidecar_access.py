@@ -15,8 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.harness.clients import Socket, http, wait_for
 from tests.harness.local import LocalStack
-from tests.harness.stack import Stack
-from tests.stack.sidecar import (
+from tests.harness.sidecar import (
     TEXT,
     Publisher,
     RawSocket,
@@ -27,8 +26,9 @@ from tests.stack.sidecar import (
     running,
     ticket,
 )
+from tests.harness.stack import Stack
 
-WAYS = ["/ws", "/events", "/poll"]
+WAYS = ["/ws", "/ws/events", "/ws/poll"]
 SECOND_KEY = secrets.token_hex(32)
 PRIVATE = "user:somebody"
 # Longer than a busy machine may stand still between making a ticket and showing it.
@@ -62,7 +62,7 @@ def ask(
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
-    if way == "/poll":
+    if way == "/ws/poll":
         query["timeout"] = "0"
     with http(stack) as client, client.stream("GET", way, params=query, headers=headers) as answer:  # type: ignore[arg-type]
         if answer.status_code >= 400:
@@ -152,7 +152,7 @@ def test_a_topic_is_asked_for_over_the_socket_too(local_stack: LocalStack) -> No
 def test_both_keys_are_accepted(strict_stack: LocalStack) -> None:
     first = strict_stack.environment["SECRET_KEY"].split()[0]
     for key in (first, SECOND_KEY):
-        let_in(ask(strict_stack, "/poll", topic=PRIVATE, ticket=ticket(strict_stack, [PRIVATE], key=key)))
+        let_in(ask(strict_stack, "/ws/poll", topic=PRIVATE, ticket=ticket(strict_stack, [PRIVATE], key=key)))
 
 
 def test_a_socket_ends_with_its_ticket_unless_all_it_hears_is_public(
@@ -177,13 +177,13 @@ def test_a_socket_ends_with_its_ticket_unless_all_it_hears_is_public(
 
 
 def test_a_stream_and_a_poll_end_with_their_ticket(local_stack: LocalStack) -> None:
-    for way in ("/events", "/poll"):
+    for way in ("/ws/events", "/ws/poll"):
         ends = time.time() + SHORT_SECONDS
         query = {"topic": PRIVATE, "ticket": ticket(local_stack, [PRIVATE], seconds=SHORT_SECONDS)}
         with http(local_stack) as client:
-            answer = client.get(way, params=query | ({"timeout": "30"} if way == "/poll" else {}))
+            answer = client.get(way, params=query | ({"timeout": "30"} if way == "/ws/poll" else {}))
         assert answer.status_code == 200
-        assert way == "/poll" or "retry: " in answer.text
+        assert way == "/ws/poll" or "retry: " in answer.text
         # By itself the poll would end after 30 s, and the stream never.
         assert ends - 1 < time.time() < ends + 15
 
@@ -206,7 +206,7 @@ def seconds_until_out(local_stack: LocalStack) -> float:
         peer = exits.enter_context(Socket(local_stack, topic=PRIVATE, ticket=other))
         client = exits.enter_context(http(local_stack))
         stream = exits.enter_context(
-            client.stream("GET", "/events", params={"topic": PRIVATE, "ticket": taken})
+            client.stream("GET", "/ws/events", params={"topic": PRIVATE, "ticket": taken})
         )
         for socket in [*sockets, peer]:
             socket.expect("subscribed")
@@ -246,7 +246,7 @@ def test_a_ticket_in_the_query_is_in_no_log(strict_stack: LocalStack) -> None:
     with RawSocket(replicas(strict_stack)[0].base_url, topic=PRIVATE, ticket=secret) as broken:
         broken.send(frame(TEXT, b"x", masked=False))
         assert broken.code() == 1002
-    wait_for(lambda: "/poll" in strict_stack.logs("nginx"), "the requests in the log")
+    wait_for(lambda: "/ws/poll" in strict_stack.logs("nginx"), "the requests in the log")
     signature = secret.rpartition(".")[2]
     for service in ("nginx", "asgi", "wsgi"):
         assert signature not in strict_stack.logs(service)
@@ -276,7 +276,7 @@ def test_places_are_limited_and_become_free_again(strict_stack: LocalStack) -> N
         with pytest.raises(InvalidStatus) as full:
             sockets_of(replica, address, 1)
         assert full.value.response.status_code == 503
-    for way in ("/events", "/poll"):
+    for way in ("/ws/events", "/ws/poll"):
         assert ask(replica, way, {"X-Forwarded-For": "192.0.2.1"}, topic="board:a").status_code == 429
         assert ask(replica, way, {"X-Forwarded-For": "192.0.2.4"}, topic="board:a").status_code == 503
     for socket in one + other:

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from tests.harness.clients import http, wait_for
 from tests.harness.local import LocalStack
-from tests.stack.sidecar import Publisher, Replica, redis, replicas
+from tests.harness.sidecar import Publisher, Replica, redis, replicas
 
 CLIENTS = 100
 DRAIN_SECONDS = 8  # the default
@@ -128,11 +128,11 @@ def _listen(replica: Replica, topic: str, facts: dict[str, Any]) -> None:
 
     def poll() -> None:
         with http(replica) as client:  # type: ignore[arg-type]
-            facts["poll"] = client.get("/poll", params={"topic": f"{topic}-quiet"}, timeout=60)
+            facts["poll"] = client.get("/ws/poll", params={"topic": f"{topic}-quiet"}, timeout=60)
             facts["polled"] = time.monotonic() - facts["told"]
 
     thread = threading.Thread(target=poll)
     thread.start()
     with http(replica) as client:  # type: ignore[arg-type]
-        facts["stream"] = client.get("/events", params={"topic": topic}, timeout=httpx.Timeout(60)).text
+        facts["stream"] = client.get("/ws/events", params={"topic": topic}, timeout=httpx.Timeout(60)).text
     thread.join()

@@ -7,7 +7,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.harness.clients import Socket, http, wait_for
 from tests.harness.local import LocalStack
-from tests.stack.sidecar import TEXT, UNSAID, Publisher, RawSocket, Replica, frame, redis, replicas
+from tests.harness.sidecar import TEXT, UNSAID, Publisher, RawSocket, Replica, frame, redis, replicas
 
 
 class Change:
@@ -62,12 +62,12 @@ def test_handshakes_are_counted_by_outcome(replica: Replica, change: Change) -> 
     with pytest.raises(InvalidStatus):
         Socket(replica, topic="user:x")  # type: ignore[arg-type]
     with http(replica) as client:  # type: ignore[arg-type]
-        client.get("/poll", params={"topic": "board:x", "timeout": "0"})
-        client.get("/events", params={"topic": "board:x"}, headers={"Origin": "https://evil"})
+        client.get("/ws/poll", params={"topic": "board:x", "timeout": "0"})
+        client.get("/ws/events", params={"topic": "board:x"}, headers={"Origin": "https://evil"})
     change.becomes('handshakes_total{outcome="accepted",path="/ws"}', 2)
     change.becomes('handshakes_total{outcome="401",path="/ws"}', 1)
-    change.becomes('handshakes_total{outcome="accepted",path="/poll"}', 1)
-    change.becomes('handshakes_total{outcome="403",path="/events"}', 1)
+    change.becomes('handshakes_total{outcome="accepted",path="/ws/poll"}', 1)
+    change.becomes('handshakes_total{outcome="403",path="/ws/events"}', 1)
 
 
 def test_deliveries_and_their_delay_are_counted(

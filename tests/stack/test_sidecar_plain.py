@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.local import LocalStack
+from tests.harness.sidecar import replicas, running
 from tests.stack import test_delivery, test_sidecar_protocol
-from tests.stack.sidecar import replicas, running
 
 # The same tests, collected here once more with the fixtures of this module.
 for module in (test_delivery, test_sidecar_protocol):

@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 
 from tests.harness.clients import Socket, wait_for
 from tests.harness.local import LocalStack
-from tests.stack.sidecar import replicas
+from tests.harness.sidecar import replicas
 
 
 def wait_for_count(socket: Socket, count: int, seconds: float = 30) -> None:

@@ -16,8 +16,8 @@ from websockets.asyncio.client import connect
 
 from tests.harness.clients import http
 from tests.harness.local import LocalStack
+from tests.harness.sidecar import BINARY, CLOSE, PING, PONG, TEXT, RawSocket, frame, replicas
 from tests.harness.stack import Stack
-from tests.stack.sidecar import BINARY, CLOSE, PING, PONG, TEXT, RawSocket, frame, replicas
 
 CONT = 0
 LIMIT = 64 * 1024

@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness.clients import Socket, wait_for
 from tests.harness.local import LocalStack
-from tests.stack.sidecar import Publisher, RawSocket, Replica, redis, replicas
+from tests.harness.sidecar import Publisher, RawSocket, Replica, redis, replicas
 
 BYTES = 40_000
 RATE = 50  # events a second

@@ -15,8 +15,8 @@ import pytest
 
 from tests.harness.clients import Socket, http, wait_for
 from tests.harness.local import LocalStack
+from tests.harness.sidecar import Publisher, Replica, redis, replicas, total
 from tests.harness.stack import Stack
-from tests.stack.sidecar import Publisher, Replica, redis, replicas, total
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Message:
 
 
 class Stream:
-    """A client of /events."""
+    """A client of /ws/events."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -74,7 +74,7 @@ def stream(
 ) -> Iterator[Stream]:
     with (
         http(stack) as client,  # type: ignore[arg-type]
-        client.stream("GET", "/events", params={"topic": topic, **query}, headers=headers) as response,
+        client.stream("GET", "/ws/events", params={"topic": topic, **query}, headers=headers) as response,
     ):
         assert response.status_code == 200, response.read()
         yield Stream(response)
@@ -82,7 +82,7 @@ def stream(
 
 def poll(stack: Stack | Replica, topic: str, seconds: float = 5, **query: str) -> dict[str, Any]:
     with http(stack) as client:  # type: ignore[arg-type]
-        answer = client.get("/poll", params={"topic": topic, "timeout": str(seconds), **query})
+        answer = client.get("/ws/poll", params={"topic": topic, "timeout": str(seconds), **query})
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -164,7 +164,7 @@ def test_a_stream_tells_how_many_are_there(stack: Stack, topic: str) -> None:
 def test_a_quiet_stream_is_kept_alive_by_comments(local_stack: LocalStack, topic: str) -> None:
     with http(local_stack) as client:
         client.timeout = httpx.Timeout(40)
-        with client.stream("GET", "/events", params={"topic": topic}) as response:
+        with client.stream("GET", "/ws/events", params={"topic": topic}) as response:
             events = Stream(response)
             begun = time.monotonic()
             while events.next().comment is None:
@@ -190,7 +190,7 @@ def test_who_leaves_a_stream_is_noticed_at_once(local_stack: LocalStack, topic: 
     with http(target) as client:  # type: ignore[arg-type]
         for _ in range(10):
             with pytest.raises(httpx.TimeoutException):
-                client.get("/events", params={"topic": topic}, timeout=0.001)
+                client.get("/ws/events", params={"topic": topic}, timeout=0.001)
     wait_for_nobody(local_stack)
 
 
@@ -199,7 +199,7 @@ def test_who_leaves_a_poll_is_noticed_at_once(local_stack: LocalStack, topic: st
     target = local_stack if through == "nginx" else replicas(local_stack)[0]
     wait_for_nobody(local_stack)
     with http(target) as client, pytest.raises(httpx.TimeoutException):  # type: ignore[arg-type]
-        client.get("/poll", params={"topic": topic, "timeout": "20"}, timeout=0.5)
+        client.get("/ws/poll", params={"topic": topic, "timeout": "20"}, timeout=0.5)
     wait_for_nobody(local_stack)
 
 
@@ -252,17 +252,17 @@ def test_a_poll_that_cannot_be_continued_says_so(stack: Stack, board: str, topic
 @pytest.mark.parametrize(
     ("path", "query", "field"),
     [
-        ("/poll", {}, "topic"),
-        ("/poll", {"topic": ""}, "topic"),
-        ("/poll", {"topic": "a b"}, "topic"),
-        ("/poll", {"topic": "board:x", "since": "soon"}, "since"),
-        ("/poll", {"topic": "board:x", "timeout": "31"}, "timeout"),
-        ("/poll", {"topic": "board:x", "timeout": "-1"}, "timeout"),
-        ("/poll", {"topic": "board:x", "timeout": "nan"}, "timeout"),
-        ("/poll", {"topic": "board:x", "timeout": "x"}, "timeout"),
-        ("/events", {}, "topic"),
-        ("/events", {"topic": "*"}, "topic"),
-        ("/events", {"topic": "board:x", "since": "1"}, "since"),
+        ("/ws/poll", {}, "topic"),
+        ("/ws/poll", {"topic": ""}, "topic"),
+        ("/ws/poll", {"topic": "a b"}, "topic"),
+        ("/ws/poll", {"topic": "board:x", "since": "soon"}, "since"),
+        ("/ws/poll", {"topic": "board:x", "timeout": "31"}, "timeout"),
+        ("/ws/poll", {"topic": "board:x", "timeout": "-1"}, "timeout"),
+        ("/ws/poll", {"topic": "board:x", "timeout": "nan"}, "timeout"),
+        ("/ws/poll", {"topic": "board:x", "timeout": "x"}, "timeout"),
+        ("/ws/events", {}, "topic"),
+        ("/ws/events", {"topic": "*"}, "topic"),
+        ("/ws/events", {"topic": "board:x", "since": "1"}, "since"),
     ],
 )
 def test_a_bad_question_is_a_problem_that_names_the_field(

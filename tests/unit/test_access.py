@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.requests import HTTPConnection
 
-from asgi_app.access import may_listen, origin_allowed
 from asgi_app.settings import Settings
+from asgi_app.tickets import may_listen, origin_allowed
 
 
 def connection(host: str, origin: str | None) -> HTTPConnection:

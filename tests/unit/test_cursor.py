@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asgi_app.cursor import BEGINNING, Cursor
+from asgi_app.topics.cursor import BEGINNING, Cursor
 
 
 def test_a_cursor_survives_being_written_down() -> None:

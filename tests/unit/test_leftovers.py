@@ -14,11 +14,11 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from asgi_app.app import Entrance
-from asgi_app.direct import DirectProtocol
 from asgi_app.door import Guest
+from asgi_app.server.direct import DirectProtocol
+from asgi_app.server.upgrade import UpgradingProtocol
 from asgi_app.settings import Settings
-from asgi_app.upgrade import UpgradingProtocol
-from asgi_app.websocket import WebSocketEndpoint
+from asgi_app.transports.websocket import WebSocketEndpoint
 from tests.unit.test_uvicorn_contract import HANDSHAKE, Transport, turn
 
 

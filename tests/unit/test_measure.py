@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import bench
-from loadtest.measure import machine, plots, report
-from loadtest.measure.experiments import EVERYBODY, Experiment, all_experiments
-from loadtest.measure.results import Results, show
-from loadtest.measure.servers import Missing
-from loadtest.measure.subscriber import Refused
+from bench import __main__ as bench_main
+from bench import machine, plots, report
+from bench.experiments import EVERYBODY, Experiment, all_experiments
+from bench.results import Results, show
+from bench.servers import Missing
+from bench.subscriber import Refused
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_peer_that_cannot_do_it_is_a_result_and_is_asked_twice_at_most(results
         asked.append(1)
         raise Refused("too\nslow")
 
-    assert bench.measure(results, Experiment("memory", "x", {"Nchan": refuse}), 5, False) == 0
+    assert bench_main.measure(results, Experiment("memory", "x", {"Nchan": refuse}), 5, False) == 0
     assert len(asked) == 2
     assert results.reasons() == {"memory": {"Nchan": "could not in run 2: too slow"}}
 
@@ -101,14 +101,14 @@ def test_the_project_itself_must_be_able_to(results: Results, subject: str) -> N
     def refuse(_seconds: float) -> dict[str, float]:
         raise Refused("hung up")
 
-    assert bench.measure(results, Experiment("memory", "x", {subject: refuse}), 2, False) == 2
+    assert bench_main.measure(results, Experiment("memory", "x", {subject: refuse}), 2, False) == 2
     assert "FAILED" in results.reasons()["memory"][subject]
 
 
 def test_without_wrk_only_http_is_left_out(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _program: None)
     only = next(each for each in all_experiments() if each.name == "HTTP GET")
-    assert bench.measure(results, only, 5, True) == 0
+    assert bench_main.measure(results, only, 5, True) == 0
     text = report.text_of(results)
     who = "**Corkboard**, **FastAPI in memory**, **Flask in memory**"
     assert f"Missing: {who}: wrk is not installed (Debian: wrk) (HTTP GET)." in text
@@ -118,7 +118,7 @@ def test_what_is_missing_says_what_to_install(results: Results) -> None:
     def lack(_seconds: float) -> dict[str, float]:
         raise Missing("Nchan is not installed (Debian: libnginx-mod-nchan)")
 
-    bench.measure(results, Experiment("memory", "x", {"Nchan": lack}), 5, False)
+    bench_main.measure(results, Experiment("memory", "x", {"Nchan": lack}), 5, False)
     assert "libnginx-mod-nchan" in report.text_of(results)
 
 

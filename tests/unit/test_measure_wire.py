@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from loadtest.measure import http, wire
+from bench import http, wire
 
 WRK = """Running 4s test @ http://127.0.0.1:8080/api/notes
   1 threads and 32 connections

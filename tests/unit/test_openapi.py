@@ -10,9 +10,10 @@ import pytest
 from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from wsgi_app import openapi, settings
+from wsgi_app import settings
 from wsgi_app.app import create_app
-from wsgi_app.models import COLORS
+from wsgi_app.notes import openapi
+from wsgi_app.notes.models import COLORS
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 

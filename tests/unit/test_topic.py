@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from asgi_app.cursor import BEGINNING, Cursor
-from asgi_app.event import Batch, Event, Notice
-from asgi_app.topic import SLICE, TAIL_EVENTS, Topic
+from asgi_app.topics.cursor import BEGINNING, Cursor
+from asgi_app.topics.event import Batch, Event, Notice
+from asgi_app.topics.topic import SLICE, TAIL_EVENTS, Topic
 
 
 class Recorder:

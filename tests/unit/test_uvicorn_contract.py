@@ -21,9 +21,10 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from asgi_app import direct, server
-from asgi_app.direct import DirectProtocol
-from asgi_app.server import DrainingServer
+from asgi_app.server import direct
+from asgi_app.server import draining as server
+from asgi_app.server.direct import DirectProtocol
+from asgi_app.server.draining import DrainingServer
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK = "Uvicorn %s changed `%s`: %s. Compare its source with asgi_app/%s."
@@ -329,7 +330,7 @@ def test_the_peer_is_pinged_and_an_answer_that_does_not_come_ends_it() -> None:
 def test_the_frame_that_everybody_shares_is_the_one_that_websockets_would_send() -> None:
     from websockets.server import ServerProtocol
 
-    from asgi_app.event import frame
+    from asgi_app.topics.event import frame
 
     for text in (b"", b"x" * 125, b"x" * 126, b"x" * 65536):
         connection = ServerProtocol()

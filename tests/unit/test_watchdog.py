@@ -7,7 +7,7 @@ import sys
 
 BLOCKED = """
 import asyncio, time
-from asgi_app import watchdog
+from asgi_app.server import watchdog
 
 watchdog.STUCK_SECONDS = 1
 
@@ -23,7 +23,7 @@ asyncio.run(main())
 """
 ALIVE = """
 import asyncio
-from asgi_app import watchdog
+from asgi_app.server import watchdog
 
 watchdog.STUCK_SECONDS, watchdog.TICK_SECONDS = 4, 0.05
 

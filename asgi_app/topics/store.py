@@ -1,0 +1,92 @@
+"""What stands in Redis: the position and the events of each topic, and which tickets were revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+from asgi_app.settings import Settings
+from asgi_app.topics.cursor import BEGINNING, Cursor
+from asgi_app.topics.event import Event
+from asgi_app.topics.topic import TAIL_EVENTS
+
+ANSWER_SECONDS = 2.0
+PAGE = 500  # events a read
+REVOKED = "revoked:{control}"
+
+# Where a topic is, and events of it with their offsets.
+Answer = tuple[Cursor, Sequence[tuple[int, Event]]]
+
+
+def connect(settings: Settings) -> Redis:
+    """A client that asks once: whoever uses it knows better than the library when to ask again."""
+    password = settings.redis_secret()
+    client: Redis = Redis.from_url(
+        str(settings.redis_url),
+        username="asgi" if password else None,
+        password=password,
+        socket_connect_timeout=ANSWER_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        client_name="corkboard-asgi",
+    )
+    return client
+
+
+async def read_many(
+    redis: Redis, wanted: Sequence[tuple[str, int | None]], count: int = PAGE
+) -> list[Answer | ResponseError]:
+    """The events of each topic after an offset, at most `count`; with None its last ones. One round trip.
+
+    A topic whose keys hold something else gets the error in its place: the others are not to suffer for it.
+
+    Raises:
+        RedisError: Redis does not answer.
+    """
+    # In one transaction, so that position and events belong together.
+    async with redis.pipeline(transaction=True) as pipe:
+        for name, after in wanted:
+            pipe.hmget(f"topic:{{{name}}}", "epoch", "offset")
+            if after is None:
+                pipe.xrevrange(f"stream:{{{name}}}", count=TAIL_EVENTS)
+            else:
+                pipe.xrange(f"stream:{{{name}}}", min=f"{after + 1}-0", count=count)
+        raw = await pipe.execute(raise_on_error=False)
+    answers: list[Answer | ResponseError] = []
+    for (_, after), position, entries in zip(wanted, raw[::2], raw[1::2], strict=True):
+        error = next((each for each in (position, entries) if isinstance(each, ResponseError)), None)
+        if error is None:
+            now = _cursor(position)
+            answers.append((now, _events(now, entries[::-1] if after is None else entries)))
+        elif str(error).startswith("WRONGTYPE"):
+            answers.append(error)
+        else:
+            raise error
+    return answers
+
+
+async def revoked(redis: Redis) -> dict[str, float]:
+    """Subject -> tickets issued until then (Unix time) are void."""
+    entries: Any = await redis.zrange(REVOKED, 0, -1, withscores=True)
+    return {subject.decode(): until for subject, until in entries}
+
+
+def _cursor(answer: list[bytes | None]) -> Cursor:
+    epoch, offset = answer
+    return Cursor(epoch.decode(), int(offset)) if epoch and offset else BEGINNING
+
+
+def _events(now: Cursor, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int, Event]]:
+    epoch = now.epoch.encode()
+    found = []
+    for entry, fields in entries:
+        offset = entry.partition(b"-")[0]
+        found.append((int(offset), Event(epoch + b"-" + offset, fields[b"event"])))
+    return found

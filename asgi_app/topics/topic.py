@@ -1,0 +1,200 @@
+"""What this process knows of one topic: where it is, its last events, who listens. No I/O."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from asgi_app import metrics
+from asgi_app.topics.cursor import BEGINNING, Cursor
+from asgi_app.topics.event import Batch, Event, Notice
+
+TAIL_EVENTS = 1000
+TAIL_BYTES = 1024 * 1024
+# Subscribers written to in one turn of the loop: about two milliseconds, so that others get theirs.
+SLICE = 1000
+# Writing to this many takes longer than waiting for what comes right behind, to be written along with it.
+LARGE = 100
+COALESCE_SECONDS = 0.001
+
+
+class Subscriber(Protocol):
+    """Somebody who listens: a WebSocket, an event stream, a poll. Neither method may block or fail."""
+
+    def write(self, batch: Batch) -> None:
+        """Takes the next events."""
+
+    def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
+        """Takes where the topic is now; not `recovered` says that events before it are lost to them."""
+
+
+class Topic:
+    """A position that only ever moves to the next event, or, loudly, somewhere else.
+
+    Whoever brings events, the channel or the stream, brings them here; each is taken once and in order.
+    """
+
+    def __init__(self, name: str, later: Callable[[float, Callable[[], None]], object] | None = None) -> None:
+        self.name = name
+        self.position: Cursor | None = None  # None: not read yet
+        self.subscribers: set[Subscriber] = set()
+        self._ungreeted: set[Subscriber] = set()
+        self.bytes = 0  # of the tail
+        self._tail: deque[Event] = deque()  # the events up to `position`
+        # What is still to be done for the subscribers, in order: events to write, new subscribers to
+        # add after them, a loss to tell of. New events wait here while a large audience is written to.
+        self._queue: deque[Event | Notice | Subscriber | Cursor] = deque()
+        self._work: Iterator[None] | None = None
+        self._later = later or asyncio.get_running_loop().call_later
+        self._replays: dict[int, Batch] = {}
+
+    def accept(self, cursor: Cursor, event: Event) -> bool:
+        """Takes an event of the channel. False: one before it is missing, or the epoch is another."""
+        if self.position is None or not self._continues(cursor.epoch):
+            return False
+        if cursor.offset <= self.position.offset:
+            return True
+        if cursor.offset > self.position.offset + 1:
+            return False
+        self._advance(cursor, event)
+        self._enqueue(event)
+        return True
+
+    def fill(self, asked: Cursor | None, now: Cursor, events: Sequence[tuple[int, Event]]) -> bool:
+        """Takes what the stream held after `asked`, when the topic was at `now`. True: there is more to read.
+
+        The answer may be older than what the channel brought meanwhile. When the stream does not
+        continue where this topic is, everybody is told that there is a gap.
+        """
+        start = events[0][0] - 1 if events else now.offset
+        if asked is None or self.position is None:
+            self.position = Cursor(now.epoch, start)
+        elif (
+            (asked != BEGINNING and now.epoch != asked.epoch)
+            or now.offset < asked.offset
+            or start > self.position.offset
+        ):
+            self._lose(now)
+            return False
+        elif not self._continues(now.epoch):
+            return False
+        for offset, event in events:
+            if offset > self.position.offset:
+                self._advance(Cursor(now.epoch, offset), event)
+                self._enqueue(event)
+                metrics.gaps.inc(asked is not None)
+        return self.position.offset < now.offset
+
+    def after(self, cursor: Cursor) -> Batch | None:
+        """The events after `cursor`; None when some are no longer in memory.
+
+        Raises:
+            LookupError: `cursor` is of another epoch, or ahead of the topic.
+        """
+        if self.position is None:
+            raise LookupError("not read yet")
+        missing = self.position.offset - cursor.offset
+        if missing < 0 or not (cursor == BEGINNING or cursor.epoch == self.position.epoch):
+            raise LookupError(f"{cursor} is not on the way to {self.position}")
+        if missing > len(self._tail):
+            return None
+        # Many come back from the same place: what the first one needs is put together once.
+        if missing not in self._replays:
+            self._replays[missing] = Batch([self._tail[index] for index in range(-missing, 0)])
+        return self._replays[missing]
+
+    def tell(self, notice: Notice) -> None:
+        """Says something to all subscribers, in its place among the events."""
+        self._ungreeted.clear()
+        self._enqueue(notice)
+
+    def greet(self, notice: Notice) -> None:
+        """Says something to those only who joined since the last time."""
+        for subscriber in self._ungreeted:
+            subscriber.write(notice)
+        self._ungreeted.clear()
+
+    def join(self, subscriber: Subscriber) -> None:
+        """Gives `subscriber` every event after `position`, and none that is already on its way to others."""
+        if self._work is None:
+            self._add(subscriber)
+        else:
+            self._queue.append(subscriber)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Ends `join`."""
+        self.subscribers.discard(subscriber)
+        self._ungreeted.discard(subscriber)
+        if subscriber in self._queue:
+            self._queue.remove(subscriber)
+
+    def forget(self) -> None:
+        """Gives the tail's memory back; who needs it reads it from the stream."""
+        self._tail.clear()
+        self._replays.clear()
+        self.bytes = 0
+
+    def _continues(self, epoch: str) -> bool:
+        return self.position == BEGINNING or (self.position is not None and self.position.epoch == epoch)
+
+    def _advance(self, cursor: Cursor, event: Event) -> None:
+        self.position = cursor
+        self._replays.clear()
+        self._tail.append(event)
+        self.bytes += len(event.json)
+        while len(self._tail) > TAIL_EVENTS or self.bytes > TAIL_BYTES:
+            self.bytes -= len(self._tail.popleft().json)
+
+    def _lose(self, now: Cursor) -> None:
+        self.position = now
+        self.forget()
+        self._enqueue(now)
+
+    def _enqueue(self, item: Event | Notice | Cursor) -> None:
+        if self.subscribers or self._work is not None:
+            self._queue.append(item)
+            if self._work is None:
+                self._work = self._work_off()
+                large = len(self.subscribers) >= LARGE
+                self._later(COALESCE_SECONDS if large else 0, self._turn)
+
+    def _turn(self) -> None:
+        if self._work is not None and next(self._work, self) is self:
+            self._work = None
+        else:
+            self._later(0, self._turn)
+
+    def _work_off(self) -> Iterator[None]:
+        while self._queue:
+            item = self._queue.popleft()
+            if isinstance(item, Event):
+                events = [item]
+                while self._queue and isinstance(self._queue[0], Event):
+                    events.append(self._queue.popleft())  # type: ignore[arg-type]
+                yield from self._write(Batch(events))
+            elif isinstance(item, Notice):
+                yield from self._write(item)
+            elif isinstance(item, Cursor):
+                for subscriber in tuple(self.subscribers):
+                    subscriber.subscribed(self.name, item, False)
+            else:
+                self._add(item)
+
+    def _add(self, subscriber: Subscriber) -> None:
+        self.subscribers.add(subscriber)
+        self._ungreeted.add(subscriber)
+
+    def _write(self, batch: Batch) -> Iterator[None]:
+        audience = tuple(self.subscribers)
+        for start in range(0, len(audience), SLICE):
+            part: Sequence[Subscriber] = audience[start : start + SLICE]
+            if start:
+                yield
+                # Who left meanwhile may have come back with a cursor, and gets this from there.
+                part = [subscriber for subscriber in part if subscriber in self.subscribers]
+            for subscriber in part:
+                subscriber.write(batch)
+        if batch.events:
+            metrics.delivered(batch.events[-1].json, len(audience) * len(batch.events))

@@ -1,0 +1,111 @@
+"""What client and sidecar say to each other, as JSON text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+
+from asgi_app.topics.cursor import Cursor
+
+
+def _cursor(text: str) -> str:
+    Cursor.parse(text)
+    return text
+
+
+TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,127}$")]
+CursorText = Annotated[str, AfterValidator(_cursor)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Subscribe(_Message):
+    """From the client: events of `topic` from now on, or from the one after `since` on."""
+
+    op: Literal["subscribe"] = "subscribe"
+    topic: TopicName
+    since: CursorText | None = None
+
+
+class Unsubscribe(_Message):
+    """From the client: no more events of `topic`."""
+
+    op: Literal["unsubscribe"] = "unsubscribe"
+    topic: TopicName
+
+
+class Ping(_Message):
+    """From the client: is anybody there?"""
+
+    op: Literal["ping"] = "ping"
+
+
+class Subscribed(_Message):
+    """To the client, first for a topic: where it begins.
+
+    Not `recovered`: events before it are lost to this client, which must fetch the list again.
+    """
+
+    op: Literal["subscribed"] = "subscribed"
+    topic: str
+    cursor: str
+    recovered: bool
+
+
+@lru_cache(maxsize=128)
+def subscribed(topic: str, cursor: Cursor, recovered: bool) -> bytes:
+    """`Subscribed` as JSON, made once for the many who come at once and begin at the same place."""
+    return Subscribed(topic=topic, cursor=str(cursor), recovered=recovered).model_dump_json().encode()
+
+
+class EventMessage(_Message):
+    """To the client: what happened. `id` is the cursor after it; the offsets of a topic rise by exactly one.
+
+    Redis puts it together, and the sidecar passes it on unread: this says what the others may rely on.
+    """
+
+    op: Literal["event"] = "event"
+    topic: str
+    id: CursorText
+    type: str
+    time: str
+    request_id: str
+    data: object
+
+
+class Presence(_Message):
+    """To the client, when the number changes, at most once a second: how many listen to the topic."""
+
+    op: Literal["presence"] = "presence"
+    topic: str
+    count: int
+
+
+class PollAnswer(_Message):
+    """The answer to a poll: `events` after the asked cursor, and the cursor after them."""
+
+    events: list[EventMessage]
+    cursor: str
+    recovered: bool
+
+
+class Pong(_Message):
+    """To the client: the answer to a ping."""
+
+    op: Literal["pong"] = "pong"
+
+
+class Error(_Message):
+    """To the client: what was wrong with its message. The connection stays."""
+
+    op: Literal["error"] = "error"
+    code: Literal["bad_message", "not_allowed", "too_many_topics"]
+    detail: str
+
+
+ClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="op")]
+client_message: TypeAdapter[Subscribe | Unsubscribe | Ping] = TypeAdapter(ClientMessage)

@@ -1,0 +1,1 @@
+"""The parts of `python -m bench`: servers, generators, one module a question, and the report."""

@@ -1,0 +1,142 @@
+"""`make bench`: the project against other ways to do the same, on this machine.
+
+    make bench                                everything, up to five runs each; about an hour
+    make bench ARGS=--quick                   one short run each: does it work, and roughly how fast
+    make bench ARGS="--only fan-out --only memory"
+    make bench ARGS=--fresh                   forget what was measured before
+
+What was measured is kept in bench/results/, so a run that was cut short goes on where it ended. With
+--docs the tables and plots go into docs/performance.md as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from bench import machine, report
+from bench.experiments import PEERS, RUNS, Experiment, all_experiments, baseline
+from bench.results import FOLDER, Results
+from bench.servers import Missing
+from bench.subscriber import Refused
+
+QUICK_SECONDS = 2.0
+# Half a core that works for somebody else falsifies everything.
+QUIET_LOAD = 0.5
+ENOUGH = 2  # times that a peer could not: once may be chance, and each takes long
+MOST_LETTERS = 200  # of why something failed
+
+
+def main() -> int:
+    """Measures what is missing, and reports; 1 when a measurement failed."""
+    arguments = _arguments()
+    # However it is ended, it stops the servers that it started.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+    results = Results(arguments.results, arguments.fresh, say)
+    chosen = [
+        each
+        for each in all_experiments()
+        if not arguments.only or any(word in each.name for word in arguments.only)
+    ]
+    if not chosen:
+        names = ", ".join(each.name for each in all_experiments())
+        print(f"no experiment is named so; there are: {names}", file=sys.stderr)
+        return 2
+    _describe(arguments.results)
+    ends = baseline()
+    most = 1 if arguments.quick else arguments.runs
+    failed = measure(results, _part(ends, 0), most, arguments.quick)
+    for number, experiment in enumerate(chosen, 1):
+        say(f"{number} of {len(chosen)}: {experiment.name}, {len(experiment.subjects)} subjects")
+        failed += measure(results, experiment, most, arguments.quick)
+    failed += measure(results, _part(ends, 1), most, arguments.quick)
+    for name, seconds in results.seconds().items():
+        say(f"{name} took {seconds:.0f} s")
+    written = report.write(results, arguments.results, arguments.docs)
+    say("written: " + ", ".join(str(path) for path in written))
+    return 1 if failed else 0
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def measure(results: Results, experiment: Experiment, most_runs: int, is_quick: bool) -> int:
+    """Interleaved: every subject once, then every subject again. Returns how many failed.
+
+    A peer that cannot do it is a result, and is not asked a third time; the project has to.
+    """
+    seconds = min(QUICK_SECONDS, experiment.seconds) if is_quick else experiment.seconds
+    failed = 0
+    refused: Counter[str] = Counter()
+    for run in range(min(most_runs, experiment.runs)):
+        for subject, ask in experiment.subjects.items():
+            if refused[subject] >= ENOUGH:
+                continue
+            try:
+                results.once(experiment.name, subject, run, partial(ask, seconds))
+                continue
+            except Missing as error:
+                why = str(error)
+                refused[subject] = ENOUGH
+            except Exception as error:
+                is_result = isinstance(error, Refused) and subject in PEERS
+                why = f"{'could not' if is_result else 'FAILED'} in run {run + 1}: {error}"
+                refused[subject] += is_result
+                failed += not is_result
+            why = " ".join(why.split())[:MOST_LETTERS]
+            results.leave_out(experiment.name, subject, why)
+            say(f"{experiment.name}, {subject}: {why}")
+    return failed
+
+
+def _part(experiment: Experiment, index: int) -> Experiment:
+    subject = list(experiment.subjects)[index]
+    return replace(experiment, subjects={subject: experiment.subjects[subject]})
+
+
+def _describe(folder: Path) -> None:
+    """Keeps what the machine was like when the first measurement began."""
+    load = os.getloadavg()[0]
+    if load > QUIET_LOAD:
+        say(f"other programs are busy (load {load:.1f}): trust ratios, not figures")
+    file = folder / "machine.txt"
+    if not file.exists():
+        about = {**machine.description(), "load_before": round(load, 1)}
+        file.write_text(json.dumps(about, indent=1))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", action="append", metavar="WORD", help="experiments with this in their name")
+    parser.add_argument("--runs", type=int, default=RUNS, help="at most, of each measurement")
+    parser.add_argument("--quick", action="store_true", help="one run of two seconds each")
+    parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
+    parser.add_argument("--docs", action="store_true", help="put tables and plots into docs/performance.md")
+    parser.add_argument("--results", type=Path, default=FOLDER, help="where to keep them")
+    arguments = parser.parse_args()
+    if arguments.quick:  # never mixed with the others
+        arguments.results /= "quick"
+    return arguments
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Interrupted; the next `make bench` goes on here.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,39 @@
+"""Flask-SocketIO under gevent, with Redis as its message queue.
+
+Run as: python -m bench.peers.flask_socketio_peer, with `PORT` and `REDIS_URL` set.
+"""
+
+from gevent import monkey  # type: ignore[import-untyped]
+
+monkey.patch_all()
+
+import os  # noqa: E402
+
+from flask import Flask  # noqa: E402
+from flask_socketio import SocketIO  # type: ignore[import-untyped]  # noqa: E402
+
+app = Flask(__name__)
+socketio = SocketIO(
+    app,
+    async_mode="gevent",
+    message_queue=os.environ["REDIS_URL"],
+    cors_allowed_origins="*",
+    # Its own limits must not end a long measurement.
+    ping_interval=60,
+    ping_timeout=60,
+)
+
+
+@app.get("/healthz")
+def healthz() -> dict[str, str]:
+    """It is up."""
+    return {"status": "ok"}
+
+
+@socketio.on("connect")  # type: ignore[untyped-decorator]
+def connected() -> None:
+    """Everybody hears everything: an emit without a room reaches all."""
+
+
+if __name__ == "__main__":
+    socketio.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_output=False)

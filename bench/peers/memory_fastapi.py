@@ -1,0 +1,59 @@
+"""Sticky notes in one in-memory FastAPI process: fast, and gone when it ends.
+
+Run as: uvicorn bench.peers.memory_fastapi:app
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Literal
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+
+app = FastAPI()
+
+
+class NewNote(BaseModel):
+    """What a client sends."""
+
+    text: str = Field(min_length=1, max_length=2000)
+    color: Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"] = "khaki"
+
+
+class Note(NewNote):
+    """What it gets back."""
+
+    id: str
+    board: str = "main"
+    done: bool = False
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+
+
+# The list shows the newest 50, and nothing else is ever asked for: a bound keeps a long run honest.
+notes: deque[Note] = deque(maxlen=10_000)
+
+
+@app.get("/api/notes")
+async def list_notes() -> list[Note]:
+    """The newest 50."""
+    return [notes[index] for index in range(-1, -min(50, len(notes)) - 1, -1)]
+
+
+@app.post("/api/notes", status_code=201)
+async def create_note(new: NewNote) -> Note:
+    """Keeps a note."""
+    now = datetime.now(UTC)
+    note = Note(id=token_hex(8), created_at=now, updated_at=now, **new.model_dump())
+    notes.append(note)
+    return note
+
+
+@app.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """It is up."""
+    return {"status": "ok"}

@@ -1,0 +1,153 @@
+"""Tables and plots of what was measured, for people."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from bench import plots
+from bench.experiments import OURS, all_experiments, baseline
+from bench.results import Numbers, Results, middle, show, spread
+from local.settings import ROOT
+
+DOCS = ROOT / "docs"
+PAGE = DOCS / "performance.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+# Beyond this difference between beginning and end the machine was not the same.
+DRIFT = 0.15
+
+COLUMNS = {
+    "deliveries_per_cpu_second": "deliveries a CPU second",
+    "deliveries_per_second": "deliveries a second",
+    "events_per_read": "events a read",
+    "busy": "CPUs used",
+    "p99_ms": "p99 ms",
+    "p95_ms": "p95 ms",
+    "p90_ms": "p90 ms",
+    "p50_ms": "p50 ms",
+    "max_ms": "worst ms",
+    "bytes_per_connection": "bytes a connection",
+    "per_second": "a second",
+    "per_cpu_second": "a CPU second",
+    "seconds": "seconds",
+    "redis_commands": "Redis commands",
+    "cpu_seconds": "CPU seconds",
+    "clients_with_wrong_events": "clients with wrong events",
+    "bytes": "bytes in all",
+    "requests_per_second": "requests a second",
+    "cpu_seconds_per_1000": "CPU seconds a thousand",
+    "delivered_percent": "delivered",
+    "worst_client_percent": "to the worst client",
+    "lost": "events lost",
+    "duplicates": "duplicates",
+    "out_of_order": "out of order",
+    "thrown_out": "thrown out or refused",
+}
+LOWER_IS_BETTER = ("p99_ms", "bytes_per_connection", "seconds")
+
+
+def write(results: Results, folder: Path, docs: bool) -> list[Path]:
+    """Writes all.txt, report.md and the plots; with `docs` also the page that shows them."""
+    found = results.all()
+    text = text_of(results)
+    (folder / "report.md").write_text(text)
+    (folder / "all.txt").write_text(json.dumps(found, indent=1))
+    written = [folder / "report.md", *plots.draw(found, folder)]
+    if docs:
+        plots.draw(found, DOCS)
+        page = PAGE.read_text()
+        PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.DOTALL))
+        written.append(PAGE)
+    return written
+
+
+def text_of(results: Results) -> str:
+    """The report: the machine, what is missing, and a table for each experiment."""
+    found, reasons = results.all(), results.reasons()
+    parts = [_about(results, found.get(baseline().name, {}))]
+    if missing := _missing(found, reasons):
+        parts.append("\n".join(missing))
+    for experiment in all_experiments():
+        if subjects := found.get(experiment.name):
+            ordered = {name: subjects[name] for name in experiment.subjects if name in subjects}
+            runs = sorted({len(each) for each in ordered.values()})
+            title = f"{experiment.name[0].upper()}{experiment.name[1:]}"
+            caption = f"Runs: {' to '.join(str(number) for number in (runs[0], runs[-1])[: len(runs)])}."
+            why = reasons.get(experiment.name, {})
+            parts.append(f"### {title}\n\n{caption}\n\n{_table(ordered, experiment.key, why)}")
+    return "\n\n".join(parts)
+
+
+def _missing(found: dict[str, dict[str, list[Numbers]]], reasons: dict[str, dict[str, str]]) -> list[str]:
+    """One line for all that lack the same measurements for the same reason."""
+    gaps: dict[tuple[str, str], list[str]] = {}
+    for experiment in all_experiments():
+        for subject in experiment.subjects:
+            why = reasons.get(experiment.name, {}).get(subject)
+            if why is None and subject not in found.get(experiment.name, {}):
+                why = "not measured yet"
+            if why is not None:
+                gaps.setdefault((subject, why), []).append(experiment.name)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for (subject, why), experiments in gaps.items():
+        alike.setdefault((why, "; ".join(experiments)), []).append(f"**{subject}**")
+    return [f"- Missing: {', '.join(who)}: {why} ({where})." for (why, where), who in alike.items()]
+
+
+def _about(results: Results, ends: dict[str, list[Numbers]]) -> str:
+    about = json.loads((results.folder / "machine.txt").read_text())
+    minutes = sum(results.seconds().values()) / 60
+    pinned = "server and generator on cores of their own" if about["pinned"] else "nothing pinned"
+    lines = [
+        f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}, "
+        f"Python {about['python']}; {pinned}.",
+        f"Medians, lowest to highest in brackets; load before the first: {about['load_before']}; "
+        f"{minutes:.0f} minutes in all.",
+    ]
+    if len(ends) == 2:
+        first, last = (
+            middle(ends[when], "nanoseconds_per_send") for when in ("at the beginning", "at the end")
+        )
+        drift = last / first - 1
+        verdict = "steady" if abs(drift) <= DRIFT else "UNSTEADY: trust ratios only"
+        lines.append(
+            f"One send() took {first:.0f} ns at the beginning and {last:.0f} ns at the end ({verdict})."
+        )
+    return "\n".join(lines)
+
+
+def _table(subjects: dict[str, list[Numbers]], key: str, reasons: dict[str, str]) -> str:
+    keys = [each for each in COLUMNS if any(each in run for runs in subjects.values() for run in runs)]
+    keys.sort(key=lambda each: each != key)
+    head = ["", *(COLUMNS[each] for each in keys)]
+    if comparable := OURS in subjects and len(subjects) > 1:
+        head.append("Corkboard is")
+    rows = [head, ["---", *("---:" for _ in head[1:])]]
+    for subject, runs in subjects.items():
+        cells = [subject, *(_cell(runs, each, each == key) for each in keys)]
+        if comparable:
+            cells.append("" if subject.startswith(OURS) else _times(subjects[OURS], runs, key))
+        rows.append(cells)
+    rows += [
+        [subject, why, *("" for _ in head[2:])] for subject, why in reasons.items() if subject not in subjects
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(runs: list[Numbers], key: str, with_spread: bool) -> str:
+    having = [run for run in runs if key in run]
+    if not having:
+        return ""
+    text = show(middle(having, key), key)
+    if with_spread and len(having) > 1:
+        low, high = spread(having, key)
+        text = f"**{text}** ({show(low, key)} to {show(high, key)})"
+    return text
+
+
+def _times(ours: list[Numbers], others: list[Numbers], key: str) -> str:
+    if not middle(ours, key) or not middle(others, key):
+        return ""
+    ratio = middle(ours, key) / middle(others, key)
+    return f"{1 / ratio if key in LOWER_IS_BETTER else ratio:.3g} x as good"

@@ -1,0 +1,183 @@
+"""Starts what is measured, each server in processes of its own, and stops it again."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+
+from bench import machine
+from bench.publish import Publishing
+from bench.resp import Redis
+from bench.subscriber import Entrance
+from local import binaries, render
+from local.settings import ROOT
+from local.state import is_free
+
+START_SECONDS = 30
+
+
+class Missing(Exception):
+    """This machine does not have what a peer needs; says what."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server that subscribers can be sent to."""
+
+    name: str
+    entrance: Entrance
+    publishing: Publishing
+    # Processes whose time and memory count, by their role.
+    pids: dict[str, list[int]] = field(default_factory=dict)
+    # How a client comes in that means to come back, where that is another way.
+    returning: Entrance | None = None
+
+    @property
+    def all_pids(self) -> list[int]:
+        """Of all roles."""
+        return [pid for pids in self.pids.values() for pid in pids]
+
+
+def free_port() -> int:
+    """Below those that outgoing connections get."""
+    return next(port for port in random.sample(range(10_000, 20_000), 200) if is_free("127.0.0.1", port))
+
+
+@contextmanager
+def process(
+    command: list[str], environment: dict[str, str], ready: int, path: str | None = "/healthz"
+) -> Iterator[psutil.Process]:
+    """A server, from when it answers on port `ready` until the block ends.
+
+    Raises:
+        RuntimeError: it does not start; with the end of what it wrote.
+    """
+    machine.raise_open_files()
+    with tempfile.TemporaryFile() as log:
+        started = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not _answers(ready, path):
+                if started.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise RuntimeError(
+                        f"{command[0]} does not start: {log.read()[-2000:].decode(errors='replace')}"
+                    )
+                time.sleep(0.05)
+            yield psutil.Process(started.pid)
+        finally:
+            _end(started)
+
+
+@contextmanager
+def plain_redis() -> Iterator[Redis]:
+    """A Redis without a password that keeps nothing: as the peers' own docs start it."""
+    port = free_port()
+    command = [
+        binaries.redis(),
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
+    with process(command, {}, port, None) as server:
+        machine.pin([server.pid], machine.OTHER_CORES)
+        yield Redis(port)
+
+
+@contextmanager
+def uvicorn(app: str, environment: dict[str, str], *options: str) -> Iterator[tuple[int, list[int]]]:
+    """One Uvicorn process with its defaults; its port and its pid."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        app,
+        "--port",
+        str(port),
+        "--no-access-log",
+        "--log-level",
+        "warning",
+    ]
+    command += ["--backlog", "4096", *options]
+    with process(command, environment, port) as server:
+        yield port, [server.pid]
+
+
+@contextmanager
+def nginx_before(port: int) -> Iterator[tuple[int, list[int]]]:
+    """The project's own nginx configuration before any server; its port, and the pids of its workers."""
+    edge = free_port()
+    with folder() as run:
+        values = {
+            "NGINX_PORT": str(edge), "NGINX_RUN_DIR": str(run), "STATIC_DIR": str(run),
+            "WSGI_SERVERS": f"server 127.0.0.1:{port};", "ASGI_SERVERS": f"server 127.0.0.1:{port};",
+            "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
+            "RATE_LIMIT": "0", "RATE_LIMIT_RATE": "1", "RATE_LIMIT_BURST": "1",
+        }  # fmt: skip
+        render.render(run, values)
+        command = [binaries.nginx(), "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf")]
+        with process([*command, "-g", "daemon off;" + root_user()], {}, edge) as master:
+            yield edge, [child.pid for child in master.children()]
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A temporary folder; processes that are just ending may still write to it."""
+    made = Path(tempfile.mkdtemp(prefix="corkboard-bench-")).resolve()
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def root_user() -> str:
+    """As root, nginx would become a user who may not read its own temporary folder."""
+    return " user root;" if os.getuid() == 0 else ""
+
+
+def _answers(port: int, path: str | None) -> bool:
+    with suppress(OSError, httpx.HTTPError):
+        if path is None:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return True
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=3, trust_env=False).status_code == 200
+    return False
+
+
+def _end(started: subprocess.Popen[bytes]) -> None:
+    children = psutil.Process(started.pid).children(recursive=True) if started.poll() is None else []
+    started.terminate()
+    try:
+        started.wait(10)
+    except subprocess.TimeoutExpired:
+        started.kill()
+        started.wait()
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()

@@ -1,0 +1,114 @@
+"""The project itself, started as `make up` does it, in a folder and on ports of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from bench import machine, servers
+from bench.publish import Publishing
+from bench.resp import Redis
+from bench.servers import Target
+from bench.subscriber import Entrance
+from bench.wire import upgrade
+from local import processes
+from local.settings import ROOT, documented
+from local.state import State
+from local.supervisor import Supervisor
+
+TOPIC = "board:bench"
+# Open to one client that is thousands.
+SETTINGS = {
+    "ASGI_REPLICAS": "1",
+    "MAX_SOCKETS": "19000",
+    "MAX_SOCKETS_PER_CLIENT": "19000",
+    "RATE_LIMIT": "0",
+}
+
+
+class Stack:
+    """The running deployment."""
+
+    def __init__(self, state: State, port: int) -> None:
+        self.port = port
+        self._state = state
+        self._ports: dict[str, int] = json.loads((state.run / "ports.json").read_text())
+        self.redis = Redis(
+            self._ports["redis"], "admin", (state.secrets / "redis" / "admin_password").read_text().strip()
+        )
+
+    def pids(self, service: str) -> list[int]:
+        """Of one service: its own process and its workers."""
+        return [process.pid for process in processes.members(self._state.run / f"{service}.pid")]
+
+    def asgi_port(self, replica: int = 1) -> int:
+        """Where a sidecar listens by itself."""
+        return self._ports[f"asgi-{replica}"]
+
+    @property
+    def publishing(self) -> Publishing:
+        """As Flask's `publish` does it."""
+        digest = hashlib.sha256((ROOT / "corkboard" / "functions.lua").read_bytes()).hexdigest()[:12]
+        return Publishing("function", self.redis, TOPIC, f"publish_{digest}")
+
+    def sidecar(self) -> Target:
+        """The sidecar, asked directly."""
+        return self.target("Corkboard", self.asgi_port(), {"sidecar": self.pids("asgi-1")})
+
+    def behind_nginx(self) -> Target:
+        """The sidecar through nginx; both count."""
+        pids = {"sidecar": self.pids("asgi-1"), "nginx": self.pids("nginx")}
+        return self.target("Corkboard, through nginx", self.port, pids)
+
+    def target(self, name: str, port: int, pids: dict[str, list[int]]) -> Target:
+        """A subscriber listens to `TOPIC`, and is told so."""
+        entrance = Entrance(
+            port,
+            upgrade(port, f"/ws?topic={TOPIC}"),
+            ready=b'"op":"subscribed"',
+            resume=upgrade(port, f"/ws?topic={TOPIC}&since=LAST-ID"),
+            last_id=rb'"id":"([^"]+)"',
+        )
+        return Target(name, entrance, self.publishing, pids)
+
+
+@contextmanager
+def stack(settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """A deployment with an empty board; it is gone after the block."""
+    port = servers.free_port()
+    environment = {name: value for name, value in os.environ.items() if name not in documented()}
+    environment |= {**SETTINGS, **(settings or {}), "HTTP_PORT": str(port)}
+    with servers.folder() as folder:
+        _up(folder, environment)
+        try:
+            started = Stack(State(folder), port)
+            machine.pin(started.pids("redis"), machine.OTHER_CORES)
+            yield started
+        finally:
+            _kill(State(folder))
+
+
+def _kill(state: State) -> None:
+    """At once: its data is thrown away, and an orderly end would take as long as a measurement."""
+    with suppress(OSError, ValueError, psutil.NoSuchProcess):  # first, who would start the others again
+        psutil.Process(int((state.run / "supervisor.pid").read_text())).kill()
+    for file in state.run.glob("*.pid"):
+        for member in processes.members(file):
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+    Supervisor(state).stop()  # finds nothing that runs, and tidies up
+
+
+def _up(folder: Path, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "local", "--state", str(folder), "--env-file", os.devnull, "up"]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"the project does not start:\n{result.stdout}{result.stderr}")

@@ -1,0 +1,165 @@
+"""The HTTP API of notes."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+import threading
+from collections.abc import Iterator
+
+from cachetools import LRUCache
+from flask import Blueprint, Flask, Response, json, request, stream_with_context, url_for
+from pydantic import TypeAdapter
+from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+from werkzeug.routing import BaseConverter
+
+from corkboard import events
+from corkboard.store import StoreUnavailable
+from wsgi_app.notes import store as notes
+from wsgi_app.notes.models import BoardQuery, ListQuery, NewNote, NoteChanges
+
+log = logging.getLogger(__name__)
+blueprint = Blueprint("api", __name__, url_prefix="/api")
+
+changes_adapter: TypeAdapter[NoteChanges] = TypeAdapter(NoteChanges)
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+VERSION_TAG = re.compile(r"[1-9][0-9]{0,15}")
+CACHE_BYTES = 16 * 1024 * 1024
+
+# Lists as they were last answered, by query. What they reflect is their ETag.
+_lists: LRUCache[ListQuery, tuple[str, bytes]] = LRUCache(CACHE_BYTES, getsizeof=lambda kept: len(kept[1]))
+_lists_lock = threading.Lock()
+
+
+@blueprint.get("/notes")
+def list_notes() -> Response:
+    """A page of a board's notes, newest first, and the cursor from which to subscribe."""
+    query = ListQuery.model_validate(_query())
+    cursor = events.position(notes.topic_of(query.board))
+    if request.if_none_match.contains_weak(cursor):
+        return _tagged(Response(status=304), cursor)
+    with _lists_lock:
+        kept, body = _lists.get(query, ("", b""))
+    if kept != cursor:
+        page = notes.page(query)
+        cursor, body = page.cursor, _list_body(page)
+        if len(body) < CACHE_BYTES:
+            with _lists_lock:
+                _lists[query] = cursor, body
+    return _tagged(_json(body), cursor)
+
+
+@blueprint.post("/notes")
+def create_note() -> Response:
+    """Writes a note and sends its event. With an Idempotency-Key, a repeat changes nothing."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise BadRequest("An Idempotency-Key has 1 to 255 printable ASCII characters and no space.")
+    body = notes.create(NewNote.model_validate_json(_body()), key)
+    note = json.loads(body)
+    response = _tagged(_json(body, 201), str(note["version"]))
+    response.headers["Location"] = url_for("api.get_note", note_id=note["id"])
+    return response
+
+
+@blueprint.get("/notes/export")
+def export_notes() -> Response:
+    """All notes of a board, a line each, newest first."""
+    query = BoardQuery.model_validate(_query())
+    exported = notes.export(query.board)
+    first = next(exported, None)  # while an error can still be said
+
+    def lines() -> Iterator[bytes]:
+        if first is not None:
+            yield first + b"\n"
+        try:
+            for note in exported:
+                yield note + b"\n"
+        except StoreUnavailable as error:
+            log.warning("an export broke off: %s", error)
+            # Gunicorn cuts the connection, so that what was sent does not look like all of it.
+            raise ConnectionResetError(errno.ECONNRESET, "an export broke off") from None
+
+    response = Response(stream_with_context(lines()), content_type="application/x-ndjson")
+    # Nginx passes the lines on as they come instead of collecting them.
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+@blueprint.get("/notes/<note:note_id>")
+def get_note(note_id: str) -> Response:
+    """One note."""
+    return _note(notes.get(note_id))
+
+
+@blueprint.patch("/notes/<note:note_id>")
+def update_note(note_id: str) -> Response:
+    """Changes a note and sends its event. With If-Match, only when nobody else changed it before."""
+    changes = changes_adapter.validate_json(_body())
+    if not changes:
+        raise UnprocessableEntity("Say at least one of text, color and done.")
+    return _note(notes.update(note_id, changes, _accepted_versions()))
+
+
+@blueprint.delete("/notes/<note:note_id>")
+def delete_note(note_id: str) -> Response:
+    """Deletes a note, sends its event, and answers the note as it was."""
+    return _json(notes.delete(note_id, _accepted_versions()))
+
+
+class _NoteId(BaseConverter):
+    # What cannot be an id is no note's address, so `/notes/export` has the methods of the export only.
+    regex = notes.NOTE_ID.pattern
+
+
+def init_app(app: Flask) -> None:
+    """Adds the routes to the app."""
+    app.url_map.converters["note"] = _NoteId
+    app.register_blueprint(blueprint)
+
+
+def _query() -> dict[str, str]:
+    # `?q=` says the same as no q at all.
+    return {name: value for name, value in request.args.items() if value}
+
+
+def _body() -> bytes:
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")
+    return request.get_data(cache=False)
+
+
+def _accepted_versions() -> list[int] | None:
+    """The versions that If-Match names, None when any will do.
+
+    A weak tag counts as well, against RFC 9110 section 13.1.1: nginx makes a tag weak when it
+    compresses, and a version number is exact in either form.
+    """
+    wanted = request.if_match
+    if wanted.star_tag or "If-Match" not in request.headers:
+        return None
+    return [int(tag) for tag in wanted.as_set(include_weak=True) if VERSION_TAG.fullmatch(tag or "")]
+
+
+def _list_body(page: notes.Page) -> bytes:
+    # The notes are JSON already: they are joined, not read and said again.
+    tail = json.dumps({"next": page.next and str(page.next), "cursor": page.cursor})
+    return b'{"notes":[' + b",".join(page.notes) + b"]," + tail[1:].encode()
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, content_type="application/json")
+
+
+def _tagged(response: Response, tag: str) -> Response:
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _note(body: bytes) -> Response:
+    tag = str(json.loads(body)["version"])
+    if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(tag):
+        return _tagged(Response(status=304), tag)
+    return _tagged(_json(body), tag)

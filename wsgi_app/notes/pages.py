@@ -1,0 +1,52 @@
+"""The wall, and what tells an operator how the app is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, jsonify, render_template
+from werkzeug.exceptions import NotFound
+
+from corkboard.events import store
+
+blueprint = Blueprint("pages", __name__)
+
+
+@blueprint.get("/")
+def main_wall() -> str:
+    """The board `main`."""
+    return wall("main")
+
+
+@blueprint.get("/b/<board>")
+def wall(board: str) -> str:
+    """A board. Boards are made by going to them."""
+    if not re.fullmatch(r"[a-z0-9-]{1,64}", board):
+        raise NotFound("A board's name has 1 to 64 small letters, digits and dashes.")
+    return render_template("wall.html", board=board)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """This process is alive."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """This process can serve: Redis answers. Else 503."""
+    store().ping()
+    return jsonify(status="ready")
+
+
+def init_app(app: Flask) -> None:
+    """Gives templates `static(name)`: an address that changes with the content, to be kept for ever."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "static").rglob("*")):
+        if path.is_file():
+            digest.update(path.name.encode() + path.read_bytes())
+    version = digest.hexdigest()[:12]
+    app.jinja_env.globals["static"] = lambda name: f"/static/{version}/{name}"
+    app.register_blueprint(blueprint)

@@ -1,0 +1,103 @@
+/**
+ * The transports of realtime.js for networks that let no WebSocket through: loaded only there.
+ *
+ * Both ask over plain HTTP, one request a topic. Reading the stream by hand instead of by `EventSource` shows what
+ * that hides: the status, `Retry-After`, and the comments that say that the path is alive.
+ *
+ * @typedef {import("./realtime.js").Open} Open
+ * @typedef {import("./realtime.js").Ear} Ear
+ */
+
+/** Seconds that a poll is held open; shorter than the silence after which realtime.js gives a path up. */
+const HOLD = 20;
+
+/** @param {Response} response @returns {number | null} milliseconds */
+function retryAfter(response) {
+  const value = response.headers.get("Retry-After");
+  if (value === null) return null;
+  const seconds = Number(value);
+  return Math.max(0, Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000) || 0;
+}
+
+/**
+ * One cancellable conversation a topic.
+ * @param {ReadonlyMap<string, string | null>} seen
+ * @param {Ear} ear
+ * @param {(topic: string, signal: AbortSignal) => Promise<void>} talk returns or throws when the conversation is over
+ * @returns {import("./realtime.js").Carrier}
+ */
+function perTopic(seen, ear, talk) {
+  /** @type {Map<string, AbortController>} */
+  const talks = new Map();
+  /** @param {string} topic */
+  function unsubscribe(topic) {
+    talks.get(topic)?.abort();
+    talks.delete(topic);
+  }
+  /** @param {string} topic */
+  function subscribe(topic) {
+    unsubscribe(topic);
+    const controller = new AbortController();
+    talks.set(topic, controller);
+    const over = () => void (controller.signal.aborted || ear.lost({}));
+    talk(topic, controller.signal).then(over, over);
+  }
+  for (const topic of seen.keys()) subscribe(topic);
+  return { subscribe, unsubscribe, close: () => [...talks.keys()].forEach(unsubscribe) };
+}
+
+/** @param {string} path @param {string} topic @param {Record<string, string | null | undefined>} more */
+const address = (path, topic, more) =>
+  `${path}?${new URLSearchParams(Object.entries({ topic, ...more }).flatMap(([name, value]) => (value ? [[name, value]] : [])))}`;
+
+/** Server-sent events. @type {Open} */
+export function openStream(seen, ear) {
+  return perTopic(seen, ear, async (topic, signal) => {
+    const url = address("/ws/events", topic, { since: seen.get(topic) });
+    const response = await fetch(url, { headers: { Accept: "text/event-stream" }, cache: "no-store", signal });
+    if (!response.ok || !response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+      return ear.lost({ status: response.status, retryAfter: retryAfter(response) });
+    }
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    /** @type {number | null} */
+    let hint = null;
+    let data = "";
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return signal.aborted ? undefined : ear.lost({ retryAfter: hint });
+      ear.alive();
+      const lines = (rest + value).split(/\r\n|\n|\r(?!$)/);
+      rest = /** @type {string} */ (lines.pop());
+      for (const line of lines) {
+        if (line === "" && data) {
+          const message = JSON.parse(data);
+          data = "";
+          ear.message(message);
+          if (signal.aborted) return;
+        } else if (line.startsWith("data:")) data += line.slice(5);
+        else if (line.startsWith("retry:")) hint = Number(line.slice(6)) || null;
+      }
+    }
+  });
+}
+
+/** Long polls. @type {Open} */
+export function openPoll(seen, ear) {
+  return perTopic(seen, ear, async (topic, signal) => {
+    for (let first = true; !signal.aborted; first = false) {
+      // The first one only asks where the topic is, so that the page is live at once.
+      const url = address("/ws/poll", topic, { since: seen.get(topic), timeout: first ? "0" : String(HOLD) });
+      const asked = Date.now();
+      const response = await fetch(url, { cache: "no-store", signal });
+      if (!response.ok) return ear.lost({ status: response.status, retryAfter: retryAfter(response) });
+      const { events, cursor, recovered } = await response.json();
+      if (signal.aborted) return;
+      ear.alive();
+      if (first || !recovered) ear.message({ op: "subscribed", topic, cursor, recovered });
+      for (const event of events) ear.message(event);
+      // Whoever answers "nothing" without holding the request must not be asked in a tight loop.
+      if (!first && !events.length && Date.now() - asked < 1000) await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  });
+}

@@ -1,0 +1,167 @@
+"""Notes in Redis. Each write and its event are one step; each list knows the position that it reflects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from corkboard.events import facts, store
+from wsgi_app.notes.models import ListQuery, NewNote, NoteChanges
+
+# The board is part of the id, so that an id alone leads to the note's topic.
+NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
+EXPORT_NOTES = 200  # read at a time
+
+
+class NoSuchNote(Exception):
+    """There is no note of this id, or no longer."""
+
+
+class VersionConflict(Exception):
+    """The note is not at a version that the caller accepts."""
+
+    def __init__(self, current: bytes) -> None:
+        super().__init__("the note has changed")
+        self.current = current
+
+
+class KeyReused(Exception):
+    """The idempotency key came with another request before."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Notes as JSON, newest first; where the next page begins; the topic's position at that moment."""
+
+    notes: list[bytes]
+    next: int | None
+    cursor: str
+
+
+def topic_of(board: str) -> str:
+    """The topic that carries the events of a board."""
+    return f"board:{board}"
+
+
+def create(new: NewNote, idempotency_key: str | None = None) -> bytes:
+    """Writes a note and its event; returns the note as JSON.
+
+    A repeat with the same key (kept for 24 h) writes nothing and returns what the first call returned.
+
+    Raises:
+        KeyReused: the key came with another body.
+        StoreUnavailable: whether the note was written is unknown; repeat with the same key.
+    """
+    topic = topic_of(new.board)
+    note = {"id": f"{new.board}.{secrets.token_hex(8)}", **new.model_dump()}
+    arguments = {**facts("note.created"), "note": note, "folded": new.text.casefold()}
+    if idempotency_key is not None:
+        # As sent: a colour that we picked must not make a repeat look like another request.
+        sent = json.dumps(new.model_dump(exclude_unset=True), sort_keys=True)
+        once = {
+            "idempotency_key": idempotency_key,
+            "fingerprint": hashlib.sha256(sent.encode()).hexdigest(),
+        }
+        # The board decides where the note is kept, so a key that comes with two boards would be
+        # looked up in two places. Its own place is asked first.
+        _checked(store().call("reserve", "idempotency", once))
+        arguments.update(once)
+    return _checked(store().call("note_create", topic, arguments))
+
+
+def get(note_id: str) -> bytes:
+    """The note as JSON.
+
+    Raises:
+        NoSuchNote, StoreUnavailable
+    """
+    topic = _topic_of_note(note_id)
+    body = store().hash_get(f"notes:{{{topic}}}", note_id)
+    if body is None:
+        raise NoSuchNote
+    return body
+
+
+def update(note_id: str, changes: NoteChanges, versions: list[int] | None = None) -> bytes:
+    """Changes a note, and returns it as JSON. `versions`: those that the caller accepts, None for any.
+
+    Raises:
+        NoSuchNote, VersionConflict, StoreUnavailable
+    """
+    arguments: dict[str, Any] = {"changes": changes}
+    if "text" in changes:
+        arguments["folded"] = changes["text"].casefold()
+    return _write("note_update", "note.updated", note_id, versions, arguments)
+
+
+def delete(note_id: str, versions: list[int] | None = None) -> bytes:
+    """Deletes a note, and returns it as it was. `versions`: those that the caller accepts, None for any.
+
+    Raises:
+        NoSuchNote, VersionConflict, StoreUnavailable
+    """
+    return _write("note_delete", "note.deleted", note_id, versions, {})
+
+
+def page(query: ListQuery) -> Page:
+    """One page of a board. A search in a large board may give short pages that have a next one.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+    """
+    arguments: dict[str, Any] = {"limit": query.limit}
+    if query.page is not None:
+        arguments["before"] = query.page
+    if query.q:
+        arguments["q"] = query.q.casefold()
+    if query.done is not None:
+        arguments["done"] = query.done
+    cursor, last, found = store().call("note_list", topic_of(query.board), arguments, read=True)
+    return Page(found, int(last) if last else None, cursor.decode())
+
+
+def export(board: str) -> Iterator[bytes]:
+    """All notes of a board as JSON, newest first, a few at a time.
+
+    Notes that are added meanwhile are not in it. Raises StoreUnavailable, also half-way.
+    """
+    query = ListQuery(board=board, limit=EXPORT_NOTES)
+    while True:
+        read = page(query)
+        yield from read.notes
+        if read.next is None:
+            return
+        query = query.model_copy(update={"page": read.next})
+
+
+def _write(
+    function: str, event: str, note_id: str, versions: list[int] | None, arguments: dict[str, Any]
+) -> bytes:
+    accepted = {} if versions is None else {"versions": versions}
+    arguments = {**facts(event), **arguments, **accepted, "id": note_id}
+    return _checked(store().call(function, _topic_of_note(note_id), arguments))
+
+
+def _topic_of_note(note_id: str) -> str:
+    match = NOTE_ID.fullmatch(note_id)
+    if not match:
+        raise NoSuchNote
+    return topic_of(match[1])
+
+
+def _checked(answer: list[bytes]) -> bytes:
+    match answer:
+        case [b"missing"]:
+            raise NoSuchNote
+        case [b"mismatch"]:
+            raise KeyReused
+        case [b"conflict", current]:
+            raise VersionConflict(current)
+        case [_, note]:
+            return note
+    return b""
