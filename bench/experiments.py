@@ -52,8 +52,6 @@ EVERYBODY: dict[str, Opener] = {
     OURS: _sidecar,
     "FastAPI loop": subjects.fastapi_loop,
     "Flask-SocketIO": subjects.flask_socketio,
-    "Django Channels": subjects.channels,
-    "Pushpin": subjects.pushpin,
     "Nchan": subjects.nchan,
 }
 PEERS = EVERYBODY.keys() - {OURS}

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench import wire
 from bench.resp import Redis, command, ignore
 from bench.subscriber import MARK, Watcher
 
@@ -79,10 +78,8 @@ class _Function:
         return command("FCALL", self._how.function, "1", f"topic:{{{topic}}}", json.dumps(facts), data)
 
 
-class _Queue:
-    """The Redis channel through which a peer's library publishes from another process."""
-
-    channel: str
+class _SocketIO:
+    """What `SocketIO(message_queue=...).emit` puts into its Redis channel: JSON."""
 
     def __init__(self, how: Publishing, loop: Watcher) -> None:
         assert how.redis is not None  # noqa: S101
@@ -90,54 +87,16 @@ class _Queue:
         loop.watch(self._sock, ignore(self._sock))
 
     def send(self, number: int) -> None:
-        self._sock.sendall(b"".join(command("PUBLISH", self.channel, self.message()) for _ in range(number)))
+        self._sock.sendall(b"".join(self._publish() for _ in range(number)))
 
-    def message(self) -> str | bytes:
-        """An event of `BYTES` bytes, as the library puts it into the channel."""
-        raise NotImplementedError
-
-
-class _SocketIO(_Queue):
-    """What `SocketIO(message_queue=...).emit` puts there: JSON."""
-
-    channel = "flask-socketio"
-
-    def message(self) -> str:
+    def _publish(self) -> bytes:
         # The packet is 42["event","..."]: 200 bytes with it.
         data = (now_mark() + b"." * (BYTES - 34)).decode()
-        return json.dumps(
-            {
-                "method": "emit", "event": "event", "data": [data], "binary": False, "namespace": "/",
-                "room": None, "skip_sid": None, "callback": None, "host_id": "bench",
-            }
-        )  # fmt: skip
-
-
-class _Channels(_Queue):
-    """What the pub/sub layer of channels_redis puts there for `group_send`: a dict in MessagePack."""
-
-    channel = "asgi__group__bench"
-
-    def message(self) -> bytes:
-        text = now_mark() + b"." * (BYTES - 20)
-        # A map of two; strings of up to 31 bytes, then one of up to 255.
-        return b"\x82\xa4type\xa5event\xa4text\xd9%c%b" % (len(text), text)
-
-
-class _Pushpin:
-    """Items for Pushpin's ZeroMQ socket: its HTTP port closes the connection after each."""
-
-    def __init__(self, how: Publishing, loop: Watcher) -> None:
-        self._sock = wire.zeromq_push(how.port)
-        loop.watch(self._sock, ignore(self._sock))
-
-    def send(self, number: int) -> None:
-        messages = []
-        for _ in range(number):
-            content = (now_mark() + b"." * (BYTES - 20)).decode()
-            item = {"channel": "bench", "formats": {"ws-message": {"content": content}}}
-            messages.append(wire.zeromq_message(b"J" + json.dumps(item).encode()))
-        self._sock.sendall(b"".join(messages))
+        message = {
+            "method": "emit", "event": "event", "data": [data], "binary": False, "namespace": "/",
+            "room": None, "skip_sid": None, "callback": None, "host_id": "bench",
+        }  # fmt: skip
+        return command("PUBLISH", "flask-socketio", json.dumps(message))
 
 
 class _Nchan:
@@ -184,9 +143,7 @@ class _Nchan:
 PUBLISHERS: dict[str, Callable[[Publishing, Watcher], Publisher]] = {
     "function": _Function,
     "socketio": _SocketIO,
-    "channels": _Channels,
     "nchan": _Nchan,
-    "pushpin": _Pushpin,
 }
 
 

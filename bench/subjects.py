@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench import machine, servers, wire
+from bench import servers, wire
 from bench.publish import Publishing
 from bench.servers import Missing, Target
 from bench.stack import TOPIC, Stack, stack
@@ -42,7 +42,8 @@ def fastapi_behind_nginx() -> Iterator[Target]:
 @contextmanager
 def flask_socketio() -> Iterator[Target]:
     """Flask-SocketIO under gevent with its Redis queue."""
-    _need("flask_socketio", "flask-socketio")
+    if find_spec("flask_socketio") is None:
+        raise Missing("Flask-SocketIO is not installed (PyPI: flask-socketio)")
     port = servers.free_port()
     with servers.plain_redis() as redis:
         environment = {"PORT": str(port), "REDIS_URL": redis.url}
@@ -56,40 +57,6 @@ def flask_socketio() -> Iterator[Target]:
                 ready=b'40{"sid"',
             )
             yield Target("Flask-SocketIO", entrance, Publishing("socketio", redis), {"server": [server.pid]})
-
-
-@contextmanager
-def channels() -> Iterator[Target]:
-    """Django Channels with its layer of Redis pub/sub, under Uvicorn: faster here than under Daphne."""
-    _need("channels_redis", "channels, channels_redis")
-    with servers.plain_redis() as redis:
-        environment = {"REDIS_URL": redis.url}
-        options = ("--ws", "websockets-sansio", "--lifespan", "off")
-        with servers.uvicorn("bench.peers.channels_peer:application", environment, *options) as found:
-            port, pids = found
-            yield _plain("Django Channels", port, Publishing("channels", redis), {"server": pids})
-
-
-@contextmanager
-def pushpin() -> Iterator[Target]:
-    """Pushpin and all its processes; the backend, which is asked when a client comes, does not count."""
-    program = shutil.which("pushpin")
-    if program is None:
-        raise Missing("Pushpin is not installed (Debian: pushpin)")
-    port, publish = servers.free_port(), servers.free_port()
-    # Pushpin keeps connections to its backend, which must not close one that is just being used again.
-    patient = servers.uvicorn("bench.peers.pushpin_backend:app", {}, "--timeout-keep-alive", "600")
-    with patient as (backend, pids), servers.folder() as run:
-        machine.pin(pids, machine.OTHER_CORES)
-        values = {"RUN_DIR": str(run), "PORT": str(port), "PUBLISH_PORT": str(publish)}
-        template = (FOLDER / "pushpin.conf.template").read_text()
-        (run / "pushpin.conf").write_text(substitute(template, values))
-        (run / "routes").write_text(f"* 127.0.0.1:{backend},over_http\n")
-        with servers.process([program, "--config", str(run / "pushpin.conf"), "-m"], {}, port) as master:
-            roles: dict[str, list[int]] = {}
-            for child in master.children():
-                roles.setdefault(child.name().removeprefix("pushpin-"), []).append(child.pid)
-            yield _plain("Pushpin", port, Publishing("pushpin", port=publish), roles)
 
 
 @contextmanager
@@ -119,11 +86,6 @@ def nchan() -> Iterator[Target]:
                 last_id=rb"\Aid: (\S+)",
             )
             yield replace(target, returning=returning)
-
-
-def _need(module: str, packages: str) -> None:
-    if find_spec(module) is None:
-        raise Missing(f"not installed (PyPI: {packages})")
 
 
 @contextmanager

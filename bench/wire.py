@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -58,29 +57,3 @@ def frames(data: bytes) -> Iterator[tuple[int, bytes, int]]:
             return
         yield data[at] & 0x0F, data[start:end], end
         at = end
-
-
-def zeromq_push(port: int) -> socket.socket:
-    """A ZeroMQ PUSH socket (ZMTP 3, without security), greeted and ready.
-
-    Raises:
-        ConnectionError: nobody there speaks ZeroMQ.
-    """
-    sock = socket.create_connection(("127.0.0.1", port))
-    sock.settimeout(10)
-    ready = b"\x05READY\x0bSocket-Type" + (4).to_bytes(4, "big") + b"PUSH"
-    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-    sock.sendall(greeting + bytes([4, len(ready)]) + ready)
-    answer = b""
-    while b"Socket-Type" not in answer:
-        received = sock.recv(4096)
-        if not received:
-            raise ConnectionError(f"no ZeroMQ on port {port}: {answer!r}")
-        answer += received
-    sock.settimeout(None)
-    return sock
-
-
-def zeromq_message(payload: bytes) -> bytes:
-    """One message of one frame."""
-    return b"\x02" + len(payload).to_bytes(8, "big") + payload
