@@ -39,7 +39,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Corkboard realtime",
             "version": "1",
-            "description": "Every event of a topic once, in order. Close codes: docs/realtime.md.",
+            "description": "Every event of a topic once, in order. Close codes: docs/reference/protocol.md.",
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",
