@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 Color = Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"]
 COLORS: tuple[Color, ...] = ("khaki", "lightblue", "lightgreen", "lightsalmon", "plum")
+LONGEST = 2000
 
 
 def _no_nul(text: str) -> str:
@@ -39,7 +40,7 @@ def _digits(value: Any) -> Any:
 
 Text = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST),
     AfterValidator(_no_nul),
     # The two rules that JSON Schema has no other word for: no NUL, and not white space alone.
     Field(examples=["Soup is ready"], json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),

@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, jsonify, render_template
 from werkzeug.exceptions import NotFound
 
 from corkboard.events import store
+from wsgi_app.notes.models import COLORS, LONGEST
 
 blueprint = Blueprint("pages", __name__)
 
@@ -25,7 +26,7 @@ def wall(board: str) -> str:
     """A board. Boards are made by going to them."""
     if not re.fullmatch(r"[a-z0-9-]{1,64}", board):
         raise NotFound("A board's name has 1 to 64 small letters, digits and dashes.")
-    return render_template("wall.html", board=board)
+    return render_template("wall.html", board=board, colors=COLORS, longest=LONGEST)
 
 
 @blueprint.get("/healthz")

@@ -5,8 +5,8 @@ const paint = () => document.documentElement.classList.toggle("dark-mode", dark.
 dark.addEventListener("change", paint);
 paint();
 
-const place = document.querySelector("#docs");
-SwaggerUIBundle({
+const place = /** @type {HTMLElement} */ (document.querySelector("#docs"));
+/** @type {any} */ (globalThis).SwaggerUIBundle({
   domNode: place,
   url: place.dataset.description,
   deepLinking: true,

@@ -1,188 +1,18 @@
-/** Changing what hangs on the wall: edit in place, tick off, recolour, delete and think better of it. */
-import {
-  cards, dropped, element, pinNote, put, remove, request, schedule, show,
-} from "./wall.js";
+/**
+ * Editing a note in place.
+ *
+ * @typedef {import("./layout.js").Card} Card
+ * @typedef {import("./api.js").Failure} Failure
+ */
+import { pinNote, request } from "./api.js";
+import { LONGEST, dropped, put, remove } from "./cards.js";
+import { element, schedule } from "./layout.js";
 
-/** @typedef {import("./wall.js").Card} Card */
-/** @typedef {import("./wall.js").Note} Note */
-/** @typedef {import("./wall.js").Failure} Failure */
-
-const UNDO_FOR = 10_000;
-const LONGEST = 2000;
-const COLORS = ["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"];
-const path = (/** @type {Note} */ { id }) => `/api/notes/${encodeURIComponent(id)}`;
-
-/** @param {EventTarget | null} target */
-function cardOf(target) {
-  const item = /** @type {Element} */ (target).closest?.("li");
-  return cards.get(/** @type {HTMLElement | null} */ (item)?.dataset.id ?? "");
-}
-
-/** @type {Record<string, (card: Card) => void>} */
-const acts = {
-  done: (card) => change(card, { done: !card.note.done }),
-  edit,
-  color: openPalette,
-  delete: discard,
-};
-
-/** @param {MouseEvent} event */
-export function click({ target }) {
-  const button = /** @type {Element} */ (target).closest?.("[data-act]");
-  const card = cardOf(target);
-  if (card?.note.version && button) acts[/** @type {HTMLElement} */ (button).dataset.act ?? ""]?.(card);
-}
-
-/** @param {MouseEvent} event */
-export function doubleClick({ target }) {
-  const card = cardOf(target);
-  if (card?.note.version && /** @type {Element} */ (target).closest(".text")) edit(card);
-}
-
-// --- Small changes: shown at once, taken back when they fail -------------------------------------
-
-/** Changes on their way, by note. Who deletes waits for them, or would take their own change for somebody else's.
- * @type {Map<string, Promise<unknown>>} */
-const underway = new Map();
-
-/** @param {Card} card @param {Partial<Note>} changes */
-function change(card, changes) {
-  const { id } = card.note;
-  const work = Promise.all([underway.get(id), carryOut(card, changes)]).finally(() => {
-    if (underway.get(id) === work) underway.delete(id);
-  });
-  underway.set(id, work);
-}
-
-/** Whoever ticks a note off means it, whatever was changed meanwhile: no condition.
- * @param {Card} card @param {Partial<Note>} changes */
-async function carryOut(card, changes) {
-  const before = card.note;
-  const wanted = { ...before, ...changes };
-  show(card, wanted);
-  try {
-    put(await request(path(before), { method: "PATCH", body: changes }));
-  } catch (error) {
-    if (card.note === wanted) show(card, before);
-    failed(error, before);
-  }
-}
-
-/** @param {unknown} error @param {Note} note */
-function failed(error, note) {
-  const { status, message } = /** @type {Failure} */ (error);
-  if (status === 404) dropped(note.id);
-  toast(status === 404 ? "Somebody deleted this note meanwhile." : `Not changed. ${message}`);
-}
-
-/** @param {Card} card */
-function openPalette(card) {
-  const footer = /** @type {HTMLElement} */ (card.item?.querySelector("footer"));
-  const opener = /** @type {HTMLElement} */ (footer.querySelector("[data-act=color]"));
-  const shown = footer.querySelector(".palette");
-  if (shown) return shown.remove();
-  const palette = document.createElement("div");
-  palette.className = "palette";
-  palette.setAttribute("role", "group");
-  palette.ariaLabel = "Paper";
-  for (const color of COLORS) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "dab";
-    button.dataset.color = color;
-    button.ariaLabel = color;
-    button.ariaPressed = String(color === card.note.color);
-    button.addEventListener("click", () => {
-      opener.focus();
-      if (color !== card.note.color) change(card, { color });
-    });
-    palette.append(button);
-  }
-  palette.addEventListener("focusout", ({ relatedTarget }) => {
-    if (!palette.contains(/** @type {Node | null} */ (relatedTarget))) palette.remove();
-  });
-  palette.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (event.key === "Escape") opener.focus();
-    if (!step) return;
-    event.stopPropagation();
-    const dabs = /** @type {HTMLElement[]} */ ([...palette.children]);
-    dabs[(dabs.indexOf(/** @type {HTMLElement} */ (event.target)) + step + dabs.length) % dabs.length].focus();
-  });
-  opener.before(palette);
-  /** @type {HTMLElement} */ (palette.querySelector("[aria-pressed=true]")).focus();
-}
-
-// --- Deleting -----------------------------------------------------------------------------------
-
-/** @param {Card} card */
-async function discard(card) {
-  await underway.get(card.note.id);
-  const { note } = card;
-  const hadFocus = card.item?.contains(document.activeElement);
-  const next = card.item?.nextElementSibling ?? card.item?.previousElementSibling;
-  try {
-    await request(path(note), { method: "DELETE", headers: { "If-Match": `"${note.version}"` } });
-  } catch (error) {
-    if (/** @type {Failure} */ (error).status !== 412) return failed(error, note);
-    put(await request(path(note)).catch(() => note));
-    return toast("Somebody changed this note meanwhile, so it still hangs here. Delete it again if it may go.");
-  }
-  dropped(note.id);
-  toast("Note deleted.", "Undo", () => pinNote(note));
-  if (hadFocus) /** @type {HTMLElement} */ (next?.querySelector("[data-act=delete]") ?? element("text")).focus();
-}
-
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let toastTimer;
-/** @type {(() => void) | null} */
-let undo = null;
-
-/** @param {string} text @param {string} [label] @param {() => void} [act] */
-function toast(text, label, act) {
-  const box = element("toast");
-  const button = box.querySelector("button");
-  element("toast-text").textContent = text;
-  button.hidden = !label;
-  button.textContent = label ?? "";
-  box.dataset.open = "";
-  undo = act ?? null;
-  fade();
-}
-
-function fade() {
-  clearTimeout(toastTimer);
-  const box = element("toast");
-  // It stays for as long as somebody has a hand on it.
-  toastTimer = setTimeout(() => (box.matches(":hover, :focus-within") ? fade() : hideToast()), UNDO_FOR);
-}
-
-function hideToast() {
-  clearTimeout(toastTimer);
-  const box = element("toast");
-  delete box.dataset.open;
-  box.querySelector("button").hidden = true;
-  element("toast-text").textContent = "";
-  undo = null;
-}
-
-function takeBack() {
-  const act = undo;
-  if (!act) return;
-  hideToast();
-  act();
-}
-element("toast").querySelector("button").addEventListener("click", () => {
-  takeBack();
-  element("text").focus();
-});
-
-// --- Editing in place ---------------------------------------------------------------------------
-
-/** @param {Card} card */
-function edit(card) {
+/** Opens the editor on a card, or goes to the one that is open. @param {Card} card */
+export function edit(card) {
   const paper = /** @type {HTMLElement} */ (card.item?.firstElementChild);
   if (card.editor) return /** @type {HTMLElement} */ (paper.querySelector("textarea")).focus();
+  const address = `/api/notes/${encodeURIComponent(card.note.id)}`;
   const form = element("editor").content.firstElementChild.cloneNode(true);
   const [field, message, conflict] = ["textarea", ".message", ".conflict"].map((name) => form.querySelector(name));
   const [mine, theirs] = conflict.querySelectorAll("button");
@@ -255,7 +85,7 @@ function edit(card) {
     let failure = null;
     try {
       const headers = { "If-Match": `"${version}"` };
-      const note = await request(path(card.note), { method: "PATCH", body: { text }, headers });
+      const note = await request(address, { method: "PATCH", body: { text }, headers });
       close();
       put(note);
     } catch (error) {
@@ -270,7 +100,7 @@ function edit(card) {
     if (status === 404) dropped(card.note.id);
     else if (status === 412) {
       // Already known when the event was faster than the answer.
-      const note = await request(path(card.note)).catch(() => null);
+      const note = await request(address).catch(() => null);
       if (note) put(note);
       // Only the colour or the tick was changed: that is no conflict.
       if (note && conflict.hidden) return save();
@@ -298,37 +128,3 @@ function edit(card) {
   field.focus();
   field.setSelectionRange(field.value.length, field.value.length);
 }
-
-// --- Keys ---------------------------------------------------------------------------------------
-
-/** The arrow keys go from note to note, and stay on the same button.
- * @param {KeyboardEvent} event */
-export function step({ target, key }) {
-  const { act } = /** @type {HTMLElement} */ (target).dataset;
-  const card = cardOf(target);
-  const goal = card?.column && neighbour(card, key);
-  /** @type {HTMLElement | null | undefined} */ (goal?.item?.querySelector(`[data-act=${act}]`))?.focus();
-}
-
-/** @param {Card} card @param {string} key @returns {Card | undefined} */
-function neighbour(card, key) {
-  const column = /** @type {import("./wall.js").Column} */ (card.column);
-  const at = column.cards.indexOf(card);
-  if (key === "ArrowDown") return column.cards[at + 1];
-  if (key === "ArrowUp") return column.cards[at - 1];
-  if (key !== "ArrowLeft" && key !== "ArrowRight") return undefined;
-  const side = key === "ArrowLeft" ? -1 : 1;
-  const level = [...cards.values()].filter((other) => other.item && other.column && (other.column.left - column.left) * side > 0);
-  return level.sort((one, other) => distance(one, card) - distance(other, card))[0];
-}
-
-/** @param {Card} one @param {Card} other */
-const distance = (one, other) =>
-  10 * Math.abs((one.column?.left ?? 0) - (other.column?.left ?? 0)) + Math.abs(one.y - other.y);
-
-document.addEventListener("keydown", (event) => {
-  const isWriting = /** @type {Element} */ (event.target).closest?.("textarea, input");
-  if (!undo || isWriting || event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey) return;
-  event.preventDefault();
-  takeBack();
-});

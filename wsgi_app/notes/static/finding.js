@@ -1,5 +1,10 @@
-/** Search, filter, and the way from board to board. */
-import { board, element, filter, refresh, sorted } from "./wall.js";
+/**
+ * Search, filter, and the way from board to board.
+ *
+ * @typedef {() => Promise<void>} Refresh shows what the filter asks for
+ */
+import { board, filter } from "./cards.js";
+import { element, sorted } from "./layout.js";
 
 const PAUSE = 180;
 const finder = element("finder");
@@ -7,13 +12,14 @@ const finder = element("finder");
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
-/** Asks when nobody has typed for a moment. */
-export function find() {
+/** Asks when nobody has typed for a moment. @param {Refresh} refresh */
+export function find(refresh) {
   clearTimeout(timer);
-  timer = setTimeout(findNow, PAUSE);
+  timer = setTimeout(findNow, PAUSE, refresh);
 }
 
-async function findNow() {
+/** @param {Refresh} refresh */
+async function findNow(refresh) {
   clearTimeout(timer);
   const q = finder.elements.q.value.trim();
   const done = { open: false, done: true }[/** @type {string} */ (finder.elements.done.value)] ?? null;
@@ -26,9 +32,9 @@ async function findNow() {
   element("found").textContent = q || done !== null ? `${found} ${sorted.length === 1 ? "note" : "notes"}` : "";
 }
 
-/** @param {HTMLFormElement} form */
-export function submit(form) {
-  if (form === finder) findNow();
+/** @param {HTMLFormElement} form @param {Refresh} refresh */
+export function submit(form, refresh) {
+  if (form === finder) findNow(refresh);
   else go(form);
 }
 
@@ -56,8 +62,9 @@ export async function copyAddress() {
   setTimeout(() => (button.textContent = label), 2000);
 }
 
-export function showEverything() {
+/** @param {Refresh} refresh */
+export function showEverything(refresh) {
   finder.reset();
-  findNow();
+  findNow(refresh);
   finder.elements.q.focus();
 }

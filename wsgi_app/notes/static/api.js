@@ -1,0 +1,170 @@
+/**
+ * Talks to the API: single requests, and the outbox of notes that wait until they get through.
+ *
+ * @typedef {import("./layout.js").Note} Note
+ * @typedef {{key: string, at: number, board: string, text: string, color: string, done?: boolean}} Entry a note in
+ *   the outbox; `key`: its Idempotency-Key, `at`: when it was written
+ */
+import { board, isWanted, own, put, remember, remove, settle } from "./cards.js";
+import { cards, element } from "./layout.js";
+
+const ANSWER_WITHIN = 10_000;
+const KEPT = "corkboard:note:";
+
+/** A request that failed. The message can be shown as it is. */
+export class Failure extends Error {
+  /** @param {string} message @param {number} status 0: no answer @param {number} retryAfter milliseconds */
+  constructor(message, status = 0, retryAfter = 0) {
+    super(message);
+    Object.assign(this, { name: "Failure" });
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** `crypto.randomUUID` exists on secure origins only; a wall in the local network is served by plain HTTP. */
+function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * One call of the API. The event that it causes will be known as ours.
+ * @param {string} path
+ * @param {{method?: string, body?: object, headers?: Record<string, string>, id?: string}} [init]
+ */
+export async function request(path, { method = "GET", body, headers = {}, id = randomId() } = {}) {
+  if (method !== "GET") remember(own, id);
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: { ...headers, "X-Request-Id": id, ...(body && { "Content-Type": "application/json" }) },
+      body: body && JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_WITHIN),
+    });
+  } catch {
+    throw new Failure(navigator.onLine ? "The server does not answer." : "There is no network.");
+  }
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer) return answer;
+  const wait = Number(response.headers.get("Retry-After")) * 1000 || 0;
+  const status = response.ok ? 0 : response.status;
+  throw new Failure(answer?.detail ?? answer?.title ?? `The server answered ${response.status}.`, status, wait);
+}
+
+/** @param {string} text shown below the form until the next one; empty: nothing to say
+ * @param {boolean} [calm] nobody has to do anything about it */
+export function say(text, calm = false) {
+  element("message").textContent = text;
+  element("message").toggleAttribute("data-calm", calm);
+}
+
+// --- The outbox: a note is kept here until the server has it --------------------------------------
+
+/** Where storage is forbidden or full, notes live as long as the page. @type {Map<string, Entry>} */
+const entries = new Map();
+
+/** What waits to be sent, oldest first, other tabs' and other boards' included. @returns {Entry[]} */
+function waiting() {
+  const all = new Map(entries);
+  try {
+    for (const name of Object.keys(localStorage)) {
+      const key = name.slice(KEPT.length);
+      if (name.startsWith(KEPT) && !all.has(key)) all.set(key, JSON.parse(localStorage[name]));
+    }
+  } catch {
+    // Not ours to read, or not written by us.
+  }
+  return [...all.values()].sort((one, other) => one.at - other.at);
+}
+
+/** @param {Entry} entry */
+function keep(entry) {
+  entries.set(entry.key, entry);
+  try {
+    localStorage[KEPT + entry.key] = JSON.stringify(entry);
+  } catch {
+    // Kept in memory.
+  }
+}
+
+/** @param {string} key */
+function forget(key) {
+  entries.delete(key);
+  try {
+    localStorage.removeItem(KEPT + key);
+  } catch {
+    // It never was there.
+  }
+}
+
+/** @param {Entry} entry @param {boolean} fresh */
+function showWaiting({ key, at, text, color, done = false, board: where }, fresh) {
+  if (where !== board || cards.has(key)) return;
+  const time = new Date(at).toISOString();
+  put({ id: key, board, text, color, done, version: 0, created_at: time, updated_at: time }, { fresh });
+}
+
+let sending = false;
+let pause = 1000;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let sendTimer;
+
+/** What to do with a note that the server refuses for good. @type {(text: string, message: string) => void} */
+let refused = () => undefined;
+
+/** Shows and sends what waits, now and whenever the network is back. @param {typeof refused} onRefused */
+export function openOutbox(onRefused) {
+  refused = onRefused;
+  for (const entry of waiting()) showWaiting(entry, false);
+  addEventListener("online", send);
+  send();
+}
+
+/** Pins a note, now or as soon as the network lets it through.
+ * @param {{text: string, color: string, done?: boolean}} note */
+export function pinNote(note) {
+  const entry = { key: randomId(), at: Date.now(), board, ...note };
+  keep(entry);
+  showWaiting(entry, true);
+  send();
+}
+
+/** Sends what waits, one after the other, so that notes hang in the order in which they were written. */
+export async function send() {
+  if (sending) return;
+  sending = true;
+  clearTimeout(sendTimer);
+  try {
+    for (let entry; (entry = waiting()[0]); ) await sendOne(entry);
+    pause = 1000;
+  } catch (error) {
+    const { message, retryAfter } = /** @type {Failure} */ (error);
+    say(`${message} What you wrote is kept here and sent as soon as it can be.`, true);
+    sendTimer = setTimeout(send, Math.max(retryAfter, (0.5 + Math.random() / 2) * pause));
+    pause = Math.min(30_000, pause * 2);
+  }
+  sending = false;
+}
+
+/** The same key and the same id each time: however often it is sent, it is pinned once. @param {Entry} entry */
+async function sendOne(entry) {
+  const { key, board: where, text, color, done } = entry;
+  try {
+    const note = await request("/api/notes", {
+      method: "POST",
+      body: { board: where, text, color, done },
+      headers: { "Idempotency-Key": key },
+      id: key,
+    });
+    forget(key);
+    if (!settle(key, note) && where === board && isWanted(note)) put(note, { fresh: true });
+    say("");
+  } catch (error) {
+    const { status, message } = /** @type {Failure} */ (error);
+    if (status < 400 || status >= 500 || [408, 409, 425, 429].includes(status)) throw error;
+    forget(key);
+    remove(key);
+    refused(text, message);
+  }
+}
