@@ -64,12 +64,24 @@ dev: ## start with hot reload of both apps and show the logs; Ctrl-C stops it
 test: $(VENV)/tests.stamp ## every test that can run here; what cannot is listed with the reason
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-lint: $(VENV)/tests.stamp ## ruff, mypy, shellcheck, nginx -t
+# It checks the types in the scripts' comments. npm brings it, into a folder of its own and without a lock file.
+TYPESCRIPT := 7.0.2
+TSC := $(VENV)/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
+SHELL_FILES = { git ls-files '*.sh' '*.envsh'; \
+	git ls-files | xargs awk 'FNR == 1 && /^\#!.*sh( |$$)/ { print FILENAME } { nextfile }'; } | sort -u
+
+lint: $(VENV)/tests.stamp ## ruff, mypy, tsc, shellcheck, nginx -t
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/shellcheck $$(git ls-files '*.sh')
+	@if command -v npm > /dev/null; then $(MAKE) -s --no-print-directory $(TSC) && echo "tsc" && $(TSC); \
+	else echo "tsc: skipped, because there is no npm on PATH; it comes with Node.js"; [ -z "$$REQUIRE_ALL" ]; fi
+	$(BIN)/shellcheck $$($(SHELL_FILES))
 	$(LOCAL) check
+
+$(TSC):
+	@npm install --prefix $(VENV)/typescript-$(TYPESCRIPT) --no-save --no-package-lock --no-audit --no-fund \
+		--ignore-scripts --loglevel=error --silent typescript@$(TYPESCRIPT)
 
 format: $(VENV)/tests.stamp ## let ruff format and sort what it can
 	$(BIN)/ruff check --fix --quiet || true
