@@ -11,13 +11,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from asgi_app import health, metrics, presence, problems, tasks
+from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
 from asgi_app.settings import Settings
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.reader import Reader
-from asgi_app.transports import poll
-from asgi_app.transports import sse as stream
+from asgi_app.transports import poll, sse
 from asgi_app.transports.session import Session
 from asgi_app.transports.websocket import WebSocketEndpoint
 
@@ -62,9 +62,10 @@ def create_app(settings: Settings) -> FastAPI:
     problems.init_app(app)
     app.state.websocket = WebSocketEndpoint(door, hub, sessions, settings)
     app.router.routes.append(Route("/metrics", metrics.endpoint))
-    app.include_router(stream.router)
+    app.include_router(sse.router)
     app.include_router(poll.router)
     app.include_router(health.router)
+    app.router.routes.extend(scripts.routes())
     return app
 
 

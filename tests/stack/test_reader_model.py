@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
-from asgi_app import reader as reader_module
 from asgi_app.settings import Settings
+from asgi_app.topics import reader as reader_module
 from asgi_app.topics import store as streams
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch

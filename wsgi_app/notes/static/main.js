@@ -6,11 +6,11 @@
  *
  * @typedef {import("./api.js").Failure} Failure
  * @typedef {import("./layout.js").Note} Note
- * @typedef {import("./realtime.js").Event} Event
+ * @typedef {import("/ws/client/realtime.js").Event} Event
  * @typedef {{notes: Note[], next: string | null, cursor: string, meanwhile: Event[]}} Page `meanwhile`: events that
  *   came while it was on its way
  */
-import { connect } from "./realtime.js";
+import { connect } from "/ws/client/realtime.js";
 import { openOutbox, pinNote, request, say, send } from "./api.js";
 import {
   LONGEST, apply, board, deleted, filter, put, remove, showEmpty, still, tick,
@@ -240,8 +240,8 @@ function receive(event) {
   }
 }
 
-/** @param {import("./realtime.js").Status} status
- * @param {import("./realtime.js").Transport | null} transport */
+/** @param {import("/ws/client/realtime.js").Status} status
+ * @param {import("/ws/client/realtime.js").Transport | null} transport */
 function showStatus(status, transport) {
   if (status === "live") {
     STATUS.connecting = "Reconnecting";
