@@ -12,34 +12,34 @@ DOCKER ?= auto
 # Success when this clone runs in Docker, or would: not while its local processes run.
 IN_DOCKER = ! kill -0 "$$(cat .corkboard/run/supervisor.pid 2> /dev/null || echo x)" 2> /dev/null \
 	&& [ "$(DOCKER)" != no ] && docker info > /dev/null 2>&1 && docker compose version > /dev/null 2>&1
-NO_DOCKER = echo "no Docker engine answers: running the same services as local processes"
-RUN_LOCAL_VENV = $(MAKE) -s --no-print-directory $(VENV)/local.stamp
+NO_DOCKER = echo "no Docker engine with Compose answers: running the same services as local processes"
+# GOAL: what the user asked for; the sub-make's own goal is a file that nobody should have to know.
+INSTALL = $(MAKE) -s --no-print-directory GOAL="$(MAKECMDGOALS)"
 
-# Compose would show a wrong number as an error of its own in many words.
-CHECK_NUMBERS = for rule in HTTP_PORT:65535 ASGI_REPLICAS:32; do \
-		name=$${rule%%:*}; most=$${rule\#*:}; eval "value=\$${$$name:-}"; \
-		[ -n "$$value" ] || value=$$(sed -n "s/^ *$$name *= *['\"]*\([^'\"\#]*[^'\"\# ]\).*/\1/p" .env 2> /dev/null | tail -n 1); \
-		case $${value:-1} in *[!0-9]* | ??????*) bad=1 ;; *) bad=0 ;; esac; \
-		if [ $$bad = 1 ] || [ "$${value:-1}" -lt 1 ] || [ "$${value:-1}" -gt $$most ]; then \
-			echo "$$name='$$value' makes no sense: it must be a whole number from 1 to $$most (see .env.example)" >&2; \
-			exit 2; \
-		fi; \
-	done
+CHECK_SETTINGS = awk -f local/check.awk .env.example $$(ls .env 2> /dev/null || echo /dev/null)
+# `start_interval` and `include` of the Compose files came with these.
+CHECK_DOCKER = printf '%s\n' "Engine $$(docker version --format '{{.Server.Version}}') 25.0" \
+	"Compose $$(docker compose version --short) 2.20" | awk '{ \
+		sub(/^v/, "", $$2); split($$2, found, "."); split($$3, least, "."); \
+		if (found[1] * 1000 + found[2] < least[1] * 1000 + least[2]) { \
+			print "Docker " $$1 " " $$2 " is too old: " $$3 " or newer is needed. Without Docker: make DOCKER=no $(MAKECMDGOALS)"; \
+			exit 2 } }' >&2
 
-.PHONY: help up down logs status dev test lint format lock loadtest bench screenshots redis-cli clean
+.PHONY: help up down logs status dev test lint format settings lock loadtest bench screenshots redis-cli clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 up: ## start, and return when healthy: with Docker when an engine answers, else as local processes
+	@$(CHECK_SETTINGS)
 	@if $(IN_DOCKER); then \
-		$(CHECK_NUMBERS); \
+		$(CHECK_DOCKER) || exit; \
 		docker compose up --build --wait --detach || { docker compose logs --tail 5 >&2; exit 1; }; \
 		echo "http://localhost:$$(docker compose port nginx 8080 | sed 's/.*://') is ready.   make logs   make down"; \
 	else \
 		[ "$(DOCKER)" = no ] || $(NO_DOCKER); \
-		$(RUN_LOCAL_VENV) && $(LOCAL) up; \
+		$(INSTALL) $(VENV)/local.stamp && $(LOCAL) up; \
 	fi
 
 down: ## stop what `up` started, keep the data
@@ -47,18 +47,19 @@ down: ## stop what `up` started, keep the data
 	@if $(IN_DOCKER) && [ -n "$$(docker compose ps --all --quiet)" ]; then docker compose down; fi
 
 logs: ## follow the logs of all services; Ctrl-C ends it
-	@if $(IN_DOCKER); then docker compose logs --follow --tail 20; else $(RUN_LOCAL_VENV) && $(LOCAL) logs $(ARGS); fi
+	@if $(IN_DOCKER); then docker compose logs --follow --tail 20; else $(INSTALL) $(VENV)/local.stamp && $(LOCAL) logs $(ARGS); fi
 
-status: ## one line a service
-	@if $(IN_DOCKER); then docker compose ps --all; else $(RUN_LOCAL_VENV) && $(LOCAL) status; fi
+status: ## one line per service
+	@if $(IN_DOCKER); then docker compose ps --all; else $(INSTALL) $(VENV)/local.stamp && $(LOCAL) status; fi
 
 dev: ## start with hot reload of both apps and show the logs; Ctrl-C stops it
+	@$(CHECK_SETTINGS)
 	@if $(IN_DOCKER); then \
-		$(CHECK_NUMBERS); \
+		$(CHECK_DOCKER) || exit; \
 		docker compose -f docker-compose.yml -f docker-compose.dev.yml up --build --watch; \
 	else \
 		[ "$(DOCKER)" = no ] || $(NO_DOCKER); \
-		$(MAKE) -s --no-print-directory $(VENV)/tests.stamp && $(LOCAL) dev; \
+		$(INSTALL) $(VENV)/tests.stamp && $(LOCAL) dev; \
 	fi
 
 test: $(VENV)/tests.stamp ## every test that can run here; what cannot is listed with the reason
@@ -87,6 +88,9 @@ format: $(VENV)/tests.stamp ## let ruff format and sort what it can
 	$(BIN)/ruff check --fix --quiet || true
 	$(BIN)/ruff format
 
+settings: $(VENV)/tests.stamp ## write .env.example and docs/reference/settings.md anew from the code
+	$(LOCAL) settings
+
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
 lock: $(VENV)/tests.stamp ## write the requirements files anew from pyproject.toml (UPGRADE=--upgrade: newest versions)
 	$(COMPILE) $(UPGRADE) --extra wsgi -o wsgi_app/requirements.txt
@@ -96,6 +100,7 @@ lock: $(VENV)/tests.stamp ## write the requirements files anew from pyproject.to
 	$(COMPILE) $(UPGRADE) --extra dev -o tests/requirements.txt
 
 loadtest: $(VENV)/tests.stamp ## Locust without a browser; fails when a threshold is missed
+	@$(CHECK_SETTINGS)
 	@$(BIN)/python -m loadtest.run $(ARGS)
 
 bench: $(VENV)/tests.stamp ## the benchmarks; writes a table and plots
@@ -109,7 +114,7 @@ redis-cli: ## talk to Redis as the operator (ARGS="xlen ...", or nothing for a p
 		docker compose exec redis sh -c \
 			'REDISCLI_AUTH=$$(cat /run/secrets/admin_password) exec redis-cli --user admin "$$@"' sh $(ARGS); \
 	else \
-		$(RUN_LOCAL_VENV) && $(LOCAL) redis-cli $(ARGS); \
+		$(INSTALL) $(VENV)/local.stamp && $(LOCAL) redis-cli $(ARGS); \
 	fi
 
 clean: down ## stop, remove what was built; the data stays, unless DATA=remove
@@ -129,7 +134,7 @@ $(BIN)/python:
 			rm -rf $(VENV); exit 1; \
 		fi; \
 	done; \
-	echo "Corkboard needs Python >= 3.11, and there is none on PATH: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; \
+	echo "Corkboard needs Python >= 3.11, and there is none on PATH: make PYTHON=/path/to/python3.11 $(or $(GOAL),$(MAKECMDGOALS))" >&2; \
 	exit 1
 
 # Installed again whenever the lock file is newer than the stamp. The stamp is made only when pip succeeds;

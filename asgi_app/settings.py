@@ -27,25 +27,81 @@ KEY_CHARACTERS = 32
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
-class Settings(BaseSettings):
-    """The sidecar's configuration, read once from the environment. An empty variable counts as absent."""
+class Place(BaseSettings):
+    """Where this process listens and where Redis is. `docker compose` and `make up` set all of it."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
-    redis_url: Annotated[RedisDsn, AfterValidator(_without_password)] = RedisDsn("redis://127.0.0.1:6379/0")
-    redis_password: SecretStr | None = None
-    redis_password_file: Path | None = None
-    public_topics: CommaSeparated = ("board:*",)
-    allowed_origins: CommaSeparated = ()
-    secret_key: SecretStr | None = None
-    secret_key_file: Path | None = None
-    max_sockets: int = Field(default=8000, ge=1, le=100_000)
-    max_sockets_per_client: int = Field(default=1000, ge=1, le=100_000)
-    drain_seconds: float = Field(default=8, ge=0, le=60)
-    websocket_writer: Literal["direct", "plain"] = "direct"
-    asgi_host: str = "0.0.0.0"
-    asgi_port: int = Field(default=8001, ge=1, le=65535)
-    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    redis_url: Annotated[RedisDsn, AfterValidator(_without_password)] = Field(
+        default=RedisDsn("redis://127.0.0.1:6379/0"),
+        description="Where Redis is. Holds no user and no password.",
+    )
+    redis_password: SecretStr | None = Field(
+        default=None, description="The password of the app's own Redis user."
+    )
+    redis_password_file: Path | None = Field(default=None, description="A file that holds the password.")
+    asgi_host: str = Field(default="0.0.0.0", description="The address that the sidecar listens on.")
+    asgi_port: int = Field(
+        default=8001,
+        ge=1,
+        le=65535,
+        description="The port that the sidecar listens on; /metrics is there too.",
+    )
+
+
+class Settings(Place):
+    """The sidecar's configuration, read once from the environment. An empty variable counts as absent."""
+
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
+        default="info",
+        description="The least severe messages to log. debug also shows what each connection does.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="Signs tickets; made at the first start when absent. At least 32 characters. Set it "
+        "when something else issues tickets too. Of several keys, one per line, the first signs and all are "
+        "accepted. To rotate: put the new key on a line before the old one, restart, and drop the old one "
+        "when its tickets have expired.",
+    )
+    secret_key_file: Path | None = Field(
+        default=None,
+        description="A file that holds SECRET_KEY, which keeps it out of the process list and of `docker "
+        "inspect`.",
+    )
+    public_topics: CommaSeparated = Field(
+        default=("board:*",),
+        description="Globs of the topics that anybody may subscribe to. All others need a ticket.",
+    )
+    allowed_origins: CommaSeparated = Field(
+        default=(),
+        description="Origins whose pages may open sockets, as in "
+        "https://example.com,https://www.example.com. Empty: only pages of the host that was asked for.",
+    )
+    max_sockets: int = Field(
+        default=8000,
+        ge=1,
+        le=100_000,
+        description="Sockets, event streams and polls that one process holds; more are refused with 503.",
+    )
+    max_sockets_per_client: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="How many of them one client address may hold; more are refused with 429. Behind a "
+        "proxy that hides addresses all clients count as one.",
+    )
+    drain_seconds: float = Field(
+        default=8,
+        ge=0,
+        le=60,
+        description="Seconds over which a process that is told to stop sends its clients away. Stay below "
+        "the 30 s after which it is killed.",
+    )
+    websocket_writer: Literal["direct", "plain"] = Field(
+        default="direct",
+        description="direct writes prepared frames straight to the transport; plain goes through the ASGI "
+        "server, which is slower and works with any server.",
+    )
 
     def redis_secret(self) -> str | None:
         """The password of the Redis user `asgi`: from its file when there is one, else the variable.
@@ -81,7 +137,7 @@ def load() -> Settings:
     """The settings of this process.
 
     Raises:
-        SystemExit: with one line that names the variable that makes no sense.
+        SystemExit: with one line that names the variable that is invalid.
     """
     try:
         settings = Settings()
@@ -90,7 +146,8 @@ def load() -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]).upper()
-        raise SystemExit(f"{name} makes no sense: {first['msg']} (see .env.example)") from None
+        problem = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+        raise SystemExit(f"{name} is invalid: {problem} (see .env.example)") from None
     except ValueError as error:
         raise SystemExit(f"{error} (see .env.example)") from None
     return settings

@@ -20,9 +20,10 @@ from bench.servers import Target
 from bench.subscriber import Entrance
 from bench.wire import upgrade
 from local import processes
-from local.settings import ROOT, documented
+from local.settings import ROOT
 from local.state import State
 from local.supervisor import Supervisor
+from local.table import documented
 
 TOPIC = "board:bench"
 # Open to one client that is thousands.

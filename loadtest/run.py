@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
 from io import StringIO
 
 from loadtest import http
@@ -76,7 +75,7 @@ def _own_stack(found: Settings) -> Iterator[None]:
     state = State(ROOT / ".corkboard" / "loadtest")
     try:
         environment = found.environment | UNLIMITED
-        commands.up(replace(found, rate_limit=0, environment=environment), state)
+        commands.up(found.model_copy(update={"rate_limit": 0, "environment": environment}), state)
         yield
     finally:
         with redirect_stdout(StringIO()):  # the last lines are the verdict's

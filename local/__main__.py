@@ -8,14 +8,14 @@ import signal
 import sys
 from pathlib import Path
 
-from local import commands, settings
+from local import commands, settings, table
 from local.errors import LocalError
 from local.settings import ROOT
 from local.state import State
 
 
 def main() -> int:
-    """Runs one command; 0 when it worked, 2 when a setting makes no sense, else 1."""
+    """Runs one command; 0 when it worked, 2 when a setting is invalid, else 1."""
     arguments = _parser().parse_args()
     # Both end a start or `dev` in order; a shell's background jobs begin with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -29,6 +29,8 @@ def main() -> int:
                 commands.dev(settings.load(arguments.env_file), state)
             case "check":
                 commands.check(settings.load(arguments.env_file))
+            case "settings":
+                table.write()
             case "down":
                 commands.down(state)
             case "status":
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     names.add_parser("up", help="start, or apply changes; returns when it serves")
     names.add_parser("dev", help="the same with hot reload and logs, until interrupted")
     names.add_parser("check", help="check the settings and nginx's configuration, start nothing")
+    names.add_parser("settings", help="write .env.example and docs/reference/settings.md")
     names.add_parser("down", help="stop, keep the data")
     names.add_parser("status", help="one line a service")
     logs = names.add_parser("logs", help="follow the logs")

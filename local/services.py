@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import binaries
-from local.settings import ROOT, Settings, documented
+from local.settings import ROOT, Settings
 from local.state import State
+from local.table import documented
 
 # What the servers that are not ours need of the caller's environment.
 PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")

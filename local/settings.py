@@ -1,33 +1,67 @@
-"""The settings that concern the processes as a whole; the apps check their own."""
+"""The settings that concern the stack as a whole; each app has its own, and checks them itself."""
 
 from __future__ import annotations
 
+import logging
 import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class _Checked(BaseModel):
-    http_port: int = Field(8080, ge=1, le=65535)
-    asgi_replicas: int = Field(2, ge=1, le=32)
-    rate_limit: int = Field(100, ge=0, le=100_000)
+class Stack(BaseModel):
+    """What nginx and the number of processes follow."""
+
+    http_port: int = Field(
+        8080,
+        ge=1,
+        le=65535,
+        description="The one port that is open to others. Each clone on a machine needs its own.",
+    )
+    asgi_replicas: int = Field(
+        2,
+        ge=1,
+        le=32,
+        description="Sidecar processes. Each uses one core and carries some thousands of sockets.",
+    )
+    rate_limit: int = Field(
+        100,
+        ge=0,
+        le=100_000,
+        description="Writes per second that one client address may make, after a burst of four times as "
+        "many; more are answered with 429. 0 turns the limit off, which is right for load tests and where "
+        "all clients share one address.",
+    )
 
 
-@dataclass(frozen=True)
-class Settings:
-    """`environment` is what the apps get: the caller's own variables, and below them those of `.env`."""
+class Docker(BaseModel):
+    """What only containers need; `make up` without Docker ignores it."""
 
-    http_port: int
-    asgi_replicas: int
-    rate_limit: int
+    open_files: int = Field(
+        20_000,
+        ge=1024,
+        le=1_000_000,
+        description="Files and sockets that a container may open. nginx needs two per WebSocket.",
+    )
+    loadtest_port: int = Field(
+        8089, ge=1, le=65535, description="The web page of the load tests, on this machine only."
+    )
+    ca_bundle: Path = Field(
+        Path("/dev/null"),
+        description="A bundle of CA certificates for builds behind a proxy that intercepts TLS.",
+    )
+
+
+class Settings(Stack):
+    """What one run goes by. `environment` is the caller's own variables, and below them those of `.env`."""
+
     environment: dict[str, str]
 
 
@@ -35,31 +69,34 @@ def load(env_file: Path = ROOT / ".env") -> Settings:
     """The settings of this run; an empty variable counts as absent.
 
     Raises:
-        LocalError: a value makes no sense. One line, with the variable's name and what is allowed.
+        LocalError: a value is invalid. One line, with the variable's name and what is expected.
     """
+    logging.getLogger("dotenv").setLevel(logging.ERROR)  # local/check.awk warns of such lines
     given = {**dotenv_values(env_file, interpolate=False), **os.environ}
     environment = {name: value for name, value in given.items() if value}
+    values = {name: environment[name.upper()] for name in Stack.model_fields if name.upper() in environment}
     try:
-        checked = _Checked.model_validate(
-            {name: environment[name.upper()] for name in _Checked.model_fields if name.upper() in environment}
-        )
+        return Settings.model_validate({**values, "environment": environment})
     except ValidationError as error:
         name = str(error.errors()[0]["loc"][0])
-        lowest, highest = (getattr(rule, edge) for rule, edge in _edges(name))
         raise LocalError(
-            f"{name.upper()}={environment[name.upper()]!r} makes no sense: it must be a whole number "
-            f"from {lowest} to {highest} (see .env.example)",
+            f"{name.upper()} is invalid: expected {expected(Stack.model_fields[name])}, "
+            f"not {values[name]!r} (see .env.example)",
             code=2,
         ) from None
-    return Settings(checked.http_port, checked.asgi_replicas, checked.rate_limit, environment)
 
 
-def _edges(name: str) -> list[tuple[object, str]]:
-    rules = _Checked.model_fields[name].metadata
-    return [(rule, edge) for edge in ("ge", "le") for rule in rules if hasattr(rule, edge)]
-
-
-def documented() -> frozenset[str]:
-    """The names of all settings, as `.env.example` lists them."""
-    text = (ROOT / ".env.example").read_text()
-    return frozenset(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
+def expected(field: FieldInfo) -> str:
+    """What values the field takes, in words; empty when its description says it all."""
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    if get_origin(field.annotation) is tuple:
+        return "a comma-separated list"
+    bounds = {
+        edge: getattr(rule, edge) for rule in field.metadata for edge in ("ge", "le") if hasattr(rule, edge)
+    }
+    if not bounds:
+        return ""
+    return (
+        f"{'a whole number' if field.annotation is int else 'a number'} from {bounds['ge']} to {bounds['le']}"
+    )

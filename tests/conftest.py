@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from local.settings import documented
+from local.table import documented
 from tests.harness.compose import ComposeStack, engine_missing
 from tests.harness.kinds import kind_of
 from tests.harness.local import LocalStack

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Self
 
-from local.settings import ROOT, documented, load
+from local.settings import ROOT, load
+from local.table import documented
 from tests.harness.local import free_port
 
 COMMAND = ["docker", "compose", "--ansi=never", f"--env-file={os.devnull}"]

@@ -18,9 +18,10 @@ from typing import Self
 import psutil
 
 from local import processes
-from local.settings import ROOT, documented
+from local.settings import ROOT
 from local.state import INNER_PORTS, State, is_free
 from local.supervisor import Supervisor
+from local.table import documented
 from tests.harness.clients import wait_for
 
 # So many sidecars have a port of their own from the beginning.

@@ -26,7 +26,8 @@ from loadtest import names
 from loadtest.delivery import FanOut, Ledger
 from loadtest.gate import Check, check
 from loadtest.limits import limits
-from local.settings import ROOT, documented
+from local.settings import ROOT
+from local.table import documented
 from tests.harness.clients import http
 from tests.harness.local import LocalStack
 

@@ -30,26 +30,51 @@ def test_help_has_one_line_for_every_target() -> None:
     shown = set(re.findall(r"^  ([a-z-]+) ", make().stdout, re.MULTILINE))
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert shown == set(targets)
+    assert re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE) == [
+        " ".join(targets)
+    ]
     assert shown >= {"up", "down", "test", "dev", "loadtest", "bench", "help", "lint", "logs", "clean"}
 
 
-@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker on PATH")
-@pytest.mark.parametrize("value", ["abc", "0", "65536", "-1", "80.5"])
-def test_a_port_that_makes_no_sense_is_refused_before_compose_is_called(value: str) -> None:
-    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-        pytest.skip("no Docker engine answers")
-    result = make("up", HTTP_PORT=value)
+@pytest.mark.parametrize("target", ["up", "dev", "loadtest"])
+def test_an_invalid_number_is_refused_before_anything_starts(target: str) -> None:
+    result = make(target, HTTP_PORT="abc")
     assert result.returncode
     said, *rest = result.stderr.splitlines()
     assert (
-        said
-        == f"HTTP_PORT='{value}' makes no sense: it must be a whole number from 1 to 65535 (see .env.example)"
+        said == "HTTP_PORT is invalid: expected a whole number from 1 to 65535, not 'abc' (see .env.example)"
     )
     assert all(line.startswith("make: ***") for line in rest)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("engine", "compose", "said"),
+    [
+        ("24.0.7", "2.30.1", "Docker Engine 24.0.7 is too old: 25.0 or newer is needed."),
+        ("28.1.0", "v2.19.9", "Docker Compose 2.19.9 is too old: 2.20 or newer is needed."),
+    ],
+)
+def test_a_docker_that_is_too_old_is_one_line_and_nothing_else_starts(
+    tmp_path: Path, engine: str, compose: str, said: str
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in info) ;; "version --format"*) echo {engine} ;; "compose version"*) echo {compose} ;;\n'
+        '*) echo "called: docker $*" ;; esac\n'
+    )
+    docker.chmod(0o755)
+    result = make("up", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert result.returncode
+    line, *rest = result.stderr.splitlines()
+    assert line == f"{said} Without Docker: make DOCKER=no up"
+    assert all(line.startswith("make: ***") for line in rest)
+    assert result.stdout == ""
 
 
 def test_an_old_python_is_one_clear_line(tmp_path: Path) -> None:
-    for program in ("make", "sh", "sed", "tail", "cat", "rm"):
+    for program in ("make", "sh", "awk", "ls", "cat", "rm"):
         found = shutil.which(program)
         assert found
         (tmp_path / program).symlink_to(found)
@@ -58,3 +83,4 @@ def test_an_old_python_is_one_clear_line(tmp_path: Path) -> None:
     said = [line for line in result.stderr.splitlines() if not line.startswith("make")]
     assert len(said) == 1
     assert said[0].startswith("Corkboard needs Python >= 3.11")
+    assert said[0].endswith("make PYTHON=/path/to/python3.11 up")

@@ -28,13 +28,13 @@ def assert_refused(stack: LocalStack, words: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["abc", "0", "65536", "-1", "80.5", "80,81"])
-def test_a_port_that_makes_no_sense_is_named_with_what_is_allowed(fresh: LocalStack, value: str) -> None:
+def test_an_invalid_port_is_named_with_what_is_allowed(fresh: LocalStack, value: str) -> None:
     fresh.environment["HTTP_PORT"] = value
     assert_refused(fresh, "HTTP_PORT")
     assert "from 1 to 65535" in fresh.run("up", check=False).stderr
 
 
-def test_a_number_of_replicas_that_makes_no_sense_is_named(fresh: LocalStack) -> None:
+def test_an_invalid_number_of_replicas_is_named(fresh: LocalStack) -> None:
     fresh.environment["ASGI_REPLICAS"] = "many"
     assert_refused(fresh, "ASGI_REPLICAS")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,8 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-import asgi_app.settings
-import wsgi_app.settings
 from local import binaries, processes, settings
 from local.errors import LocalError
 from local.logs import show
@@ -48,27 +45,6 @@ def test_an_empty_variable_counts_as_absent(tmp_path: Path, monkeypatch: pytest.
     loaded = settings.load(tmp_path / "none")
     assert loaded.http_port == 8080
     assert "HTTP_PORT" not in loaded.environment
-
-
-def test_every_setting_of_the_apps_is_documented_with_its_default() -> None:
-    text = (ROOT / ".env.example").read_text()
-    documented = dict(re.findall(r"^#([A-Z][A-Z0-9_]*)=(.*)$", text, re.MULTILINE))
-    for app in (wsgi_app.settings.Settings, asgi_app.settings.Settings):
-        for name, field in app.model_fields.items():
-            if name == "functions_file":
-                continue  # for tests
-            default = field.default
-            value = (
-                ",".join(default) if isinstance(default, tuple) else "" if default is None else str(default)
-            )
-            assert documented.get(name.upper()) == value, name
-
-
-def test_every_setting_of_compose_is_documented() -> None:
-    used = set()
-    for file in ROOT.glob("docker-compose*.yml"):
-        used |= set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)", file.read_text()))
-    assert used <= settings.documented()
 
 
 def test_a_server_on_path_that_is_too_old_is_passed_over(

@@ -1,4 +1,4 @@
-"""A setting that makes no sense stops the start with one line that names it."""
+"""An invalid setting stops the start with one line that names it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ASGI = [sys.executable, "-m", "asgi_app"]
     ],
     ids=lambda value: value if isinstance(value, str) else value[2],
 )
-def test_a_setting_that_makes_no_sense_stops_the_start(command: list[str], name: str, value: str) -> None:
+def test_an_invalid_setting_stops_the_start(command: list[str], name: str, value: str) -> None:
     settings = {"WSGI_BIND": "127.0.0.1:0", "ASGI_HOST": "127.0.0.1", "SECRET_KEY": "k" * 32}
     env = {**os.environ, **settings, name: value}
     done = subprocess.run(

@@ -1,0 +1,124 @@
+"""All settings, read from the classes that hold them; `.env.example` and the reference are written from here.
+
+A setting is one field in one class, with its type, default, bounds and description. A setting without a
+description is described by the other app, which has it too.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+import asgi_app.settings
+import wsgi_app.settings
+from local.settings import ROOT, Docker, Stack, expected
+
+ENV_EXAMPLE = ROOT / ".env.example"
+REFERENCE = ROOT / "docs" / "reference" / "settings.md"
+COLUMNS = 110
+
+APPS: tuple[type[BaseModel], ...] = (wsgi_app.settings.Settings, asgi_app.settings.Settings)
+PLACES: tuple[type[BaseModel], ...] = (wsgi_app.settings.Place, asgi_app.settings.Place)
+GROUPS: dict[str, tuple[type[BaseModel], ...]] = {
+    "The stack": (Stack,),
+    "Both apps": APPS,
+    "The demo's Flask app (wsgi)": (wsgi_app.settings.Settings,),
+    "The sidecar (asgi)": (asgi_app.settings.Settings,),
+    "Docker only": (Docker,),
+    "Set by `docker compose` and `make up`": PLACES,
+}
+EXAMPLE_HEAD = """\
+# Every setting, with its default. Copy this file to `.env` and uncomment what you change: `docker compose`
+# and `make up` read it. A variable in the environment wins over the file; an empty one counts as absent. An
+# invalid value stops the start with one line that names the variable.
+#
+# In production: set ALLOWED_ORIGINS to your site, put SECRET_KEY into a file, keep RATE_LIMIT on, and let
+# something with a certificate (a load balancer, or nginx with your own) stand in front of HTTP_PORT.
+#
+# Written by `make settings` from the classes that local/table.py names.
+"""
+REFERENCE_HEAD = """\
+# Settings
+
+They come from the environment or from `.env` beside `docker-compose.yml`; [.env.example](../../.env.example)
+is a file to start from. A variable in the environment wins over the file; an empty one counts as absent. An
+invalid value stops the start with one line that names the variable. `make up` warns of names and lines in
+`.env` that mean nothing.
+
+This page is written by `make settings`.
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the table."""
+
+    name: str
+    default: str
+    expected: str
+    description: str
+
+
+def groups() -> dict[str, list[Setting]]:
+    """All settings under the headings of the reference, in its order."""
+    return {heading: list(_settings(heading)) for heading in GROUPS}
+
+
+def documented() -> frozenset[str]:
+    """The names of all settings."""
+    return frozenset(setting.name for settings in groups().values() for setting in settings)
+
+
+def env_example() -> str:
+    """The text of `.env.example`."""
+    parts = [EXAMPLE_HEAD]
+    for heading, settings in groups().items():
+        parts.append(f"# --- {heading} ".ljust(COLUMNS - 2, "-") + "\n")
+        for each in settings:
+            lines = textwrap.wrap(each.description, COLUMNS - 2)
+            if each.expected:
+                lines.append(f"{each.expected[0].upper()}{each.expected[1:]}.")
+            parts.append("".join(f"# {line}\n" for line in lines) + f"#{each.name}={each.default}\n")
+    return "\n".join(parts)
+
+
+def reference() -> str:
+    """The text of docs/reference/settings.md."""
+    parts = [REFERENCE_HEAD]
+    for heading, settings in groups().items():
+        rows = [
+            f"| `{one.name}` | {one.default and f'`{one.default}`'} | {one.expected} | {one.description} |"
+            for one in settings
+        ]
+        parts.append(
+            "\n".join(
+                [f"## {heading}\n", "| variable | default | expected | |", "|---|---|---|---|", *rows, ""]
+            )
+        )
+    return "\n".join(parts)
+
+
+def write() -> None:
+    """Writes both files."""
+    for file, text in ((ENV_EXAMPLE, env_example()), (REFERENCE, reference())):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+def _settings(heading: str) -> Iterator[Setting]:
+    # Own fields only: what a class inherits belongs to the heading of its base.
+    shared = set.intersection(*(set(app.__annotations__) for app in APPS))
+    for found in GROUPS[heading]:
+        for name in found.__annotations__:
+            field = found.model_fields.get(name)
+            if field and field.description and (name in shared) == (GROUPS[heading] is APPS):
+                yield Setting(name.upper(), _text(field.default), expected(field), field.description)
+
+
+def _text(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return "" if default is None else str(default)
