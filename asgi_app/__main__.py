@@ -7,16 +7,13 @@ from contextlib import suppress
 
 import uvicorn
 
-from asgi_app import logs, settings
+from asgi_app import limits, logs, settings
 from asgi_app.app import Entrance, create_app
 from asgi_app.server.direct import DirectProtocol
 from asgi_app.server.draining import DrainingServer
 from asgi_app.server.upgrade import UpgradingProtocol
 
 MESSAGE_BYTES = 64 * 1024
-# After the drain, for those who do not answer the goodbye.
-LAST_SECONDS = 3
-
 
 # What lives as long as the process is not looked at again, and a thousand clients that come at once
 # are no reason to look at everything else.
@@ -45,7 +42,7 @@ def main() -> None:
         ws_ping_timeout=15,
         # Longer than nginx keeps an idle connection, so that nginx is the one that closes.
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=LAST_SECONDS,
+        timeout_graceful_shutdown=limits.LAST_SECONDS,
         # `door` takes nginx's word for the client's address; Uvicorn would take anybody's.
         proxy_headers=False,
     )

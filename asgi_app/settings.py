@@ -1,4 +1,4 @@
-"""Everything that can be set from outside; `.env.example` documents each variable."""
+"""What can be set from outside: each field is an environment variable of the same name in capitals."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, RedisDsn, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from asgi_app import limits
 
 
 def _without_password(url: RedisDsn) -> RedisDsn:
     if url.password or url.username:
-        raise ValueError("must hold no user or password; put the password into REDIS_PASSWORD_FILE")
+        raise ValueError("no user and no password; put the password into REDIS_PASSWORD_FILE")
     return url
 
 
@@ -22,9 +25,14 @@ def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
 
 
+def _split_or_none(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return () if value == "none" else _split(value)
+
+
 KEY_CHARACTERS = 32
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+CommaSeparatedOrNone = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_or_none)]
 
 
 class Place(BaseSettings):
@@ -68,9 +76,9 @@ class Settings(Place):
         description="A file that holds SECRET_KEY, which keeps it out of the process list and of `docker "
         "inspect`.",
     )
-    public_topics: CommaSeparated = Field(
+    public_topics: CommaSeparatedOrNone = Field(
         default=("board:*",),
-        description="Globs of the topics that anybody may subscribe to. All others need a ticket.",
+        description="Globs of the topics that anybody may subscribe to, or `none`. All others need a ticket.",
     )
     allowed_origins: CommaSeparated = Field(
         default=(),
@@ -93,9 +101,8 @@ class Settings(Place):
     drain_seconds: float = Field(
         default=8,
         ge=0,
-        le=60,
-        description="Seconds over which a process that is told to stop sends its clients away. Stay below "
-        "the 30 s after which it is killed.",
+        le=limits.DRAIN_SECONDS,
+        description="Seconds over which a process that is told to stop sends its clients away.",
     )
     websocket_writer: Literal["direct", "plain"] = Field(
         default="direct",
@@ -104,7 +111,7 @@ class Settings(Place):
     )
 
     def redis_secret(self) -> str | None:
-        """The password of the Redis user `asgi`: from its file when there is one, else the variable.
+        """The password of the Redis user `asgi`: REDIS_PASSWORD, else the content of REDIS_PASSWORD_FILE.
 
         Raises:
             ValueError: the file cannot be read.
@@ -112,14 +119,17 @@ class Settings(Place):
         return _secret("REDIS_PASSWORD", self.redis_password, self.redis_password_file)
 
     def keys(self) -> list[str]:
-        """The keys that tickets may be signed with, one a line: a new one beside the one it replaces.
+        """The keys that tickets may be signed with.
 
         Raises:
-            ValueError: there is none, or one is too short to be safe.
+            ValueError: there is no key, or one is too short to be safe.
         """
         found = (_secret("SECRET_KEY", self.secret_key, self.secret_key_file) or "").split()
         if not found or min(map(len, found)) < KEY_CHARACTERS:
-            raise ValueError(f"SECRET_KEY or SECRET_KEY_FILE must hold a key of {KEY_CHARACTERS} characters")
+            raise ValueError(
+                f"SECRET_KEY is invalid: expected a key of at least {KEY_CHARACTERS} characters, "
+                "in the variable or in SECRET_KEY_FILE"
+            )
         return found
 
 
@@ -129,7 +139,8 @@ def _secret(name: str, value: SecretStr | None, file: Path | None) -> str | None
     try:
         return file.read_text().strip()
     except OSError as error:
-        raise ValueError(f"{name}_FILE: cannot read {file}: {error.strerror}") from None
+        reason = f"expected a file that can be read, but {file} cannot: {error.strerror}"
+        raise ValueError(f"{name}_FILE is invalid: {reason}") from None
 
 
 @cache
@@ -137,7 +148,7 @@ def load() -> Settings:
     """The settings of this process.
 
     Raises:
-        SystemExit: with one line that names the variable that is invalid.
+        SystemExit: a variable is invalid; one line names it and says what was expected.
     """
     try:
         settings = Settings()
@@ -145,9 +156,17 @@ def load() -> Settings:
         settings.keys()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]).upper()
-        problem = first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-        raise SystemExit(f"{name} is invalid: {problem} (see .env.example)") from None
+        name = str(first["loc"][0])
+        expected = _expected(Settings.model_fields[name], first["msg"])
+        raise SystemExit(f"{name.upper()} is invalid: expected {expected} (see .env.example)") from None
     except ValueError as error:
         raise SystemExit(f"{error} (see .env.example)") from None
     return settings
+
+
+def _expected(field: FieldInfo, message: str) -> str:
+    bounds = [getattr(rule, edge) for edge in ("ge", "le") for rule in field.metadata if hasattr(rule, edge)]
+    if bounds:
+        kind = "a whole number" if field.annotation is int else "a number"
+        return f"{kind} from {bounds[0]} to {bounds[1]}"
+    return message.removeprefix("Value error, ").removeprefix("Input should be ").replace(" should be", "")

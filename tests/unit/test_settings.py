@@ -5,12 +5,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import yaml
+
+from asgi_app import limits
+from asgi_app.settings import Settings
+from local.services import Service
+from local.settings import ROOT
 
 WSGI = [sys.executable, "-m", "gunicorn", "-c", "wsgi_app/gunicorn.conf.py", "wsgi_app.app:create_app()"]
 ASGI = [sys.executable, "-m", "asgi_app"]
+
+
+def test_a_process_has_drained_before_it_is_killed() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    grace = int(compose["services"]["asgi"]["stop_grace_period"].removesuffix("s"))
+    killed_after = min(grace, Service.__dataclass_fields__["stop_seconds"].default)
+    assert killed_after > limits.DRAIN_SECONDS + limits.LAST_SECONDS
+
+
+def test_none_as_public_topics_is_an_empty_list() -> None:
+    assert Settings(public_topics="none").public_topics == ()  # type: ignore[arg-type]
+    assert Settings(public_topics="a:*, b").public_topics == ("a:*", "b")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +44,7 @@ ASGI = [sys.executable, "-m", "asgi_app"]
         (WSGI, "REDIS_PASSWORD_FILE", "/nowhere"),
         (WSGI, "FUNCTIONS_FILE", "/nowhere"),
         (ASGI, "ASGI_PORT", "abc"),
+        (ASGI, "DRAIN_SECONDS", "21"),
         (ASGI, "LOG_LEVEL", "loud"),
         (ASGI, "REDIS_URL", "redis://user:secret@redis"),
         (ASGI, "REDIS_PASSWORD_FILE", "/nowhere"),
@@ -42,11 +60,12 @@ def test_an_invalid_setting_stops_the_start(command: list[str], name: str, value
         capture_output=True,
         text=True,
         timeout=120,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         check=False,
     )
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(name)
+    assert command is WSGI or " is invalid: expected " in line
     assert "secret" not in line
