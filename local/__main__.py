@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     names.add_parser("check", help="check the settings and nginx's configuration, start nothing")
     names.add_parser("settings", help="write .env.example and docs/reference/settings.md")
     names.add_parser("down", help="stop, keep the data")
-    names.add_parser("status", help="one line a service")
+    names.add_parser("status", help="one line per service")
     logs = names.add_parser("logs", help="follow the logs")
     logs.add_argument("services", nargs="*")
     logs.add_argument("--no-follow", action="store_true", help="print what is there and return")

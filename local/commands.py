@@ -12,6 +12,7 @@ from pathlib import Path
 from local import health, logs, processes, redis_cli, render, services
 from local.binaries import nginx as nginx_binary
 from local.errors import LocalError
+from local.services import Service
 from local.settings import ROOT, Settings
 from local.state import State, is_free
 from local.supervisor import Supervisor
@@ -29,31 +30,28 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
         supervisor.stop()  # what a killed supervisord may have left behind
         shutil.rmtree(state.temporary, ignore_errors=True)
     state.make()
-    names = services.names(settings)
     ports = state.ports(services.port_names(settings), running=was_running)
     _check_http_port(settings, state)
     wanted = services.build(settings, state, ports, dev)
     _make_secrets(state)
     conf_changed = _render(settings, state, ports)
-    log_starts = {name: _size(state, name) for name in names}
+    log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))
 
-    url = f"http://localhost:{settings.http_port}"
     if was_running:
-        touched = supervisor.update(wanted)
-        if conf_changed and "nginx" not in touched:
-            supervisor.signal("nginx", "HUP")
-            touched.append("nginx")
-        print(f"Corkboard is running already; {_changes(touched)}", flush=True)
+        _update(wanted, state, supervisor, log_starts, conf_changed)
     else:
-        print(f"Starting {', '.join(names)}; data and logs are in {state.root}", flush=True)
+        print(
+            f"Starting {', '.join(each.name for each in wanted)}; data and logs are in {state.root}",
+            flush=True,
+        )
         supervisor.start(wanted)
-    try:
-        health.wait(settings, state, ports, supervisor, log_starts, lives=2 if was_running else 1)
-    except BaseException:
-        if not was_running:
+        try:
+            health.wait(wanted, supervisor, state, log_starts, lives=1)
+        except BaseException:
             supervisor.stop()
-        raise
+            raise
+    url = f"http://localhost:{settings.http_port}"
     print(f"\n{url} is ready.   make logs: what it does   make down: stop it, keep the data", flush=True)
 
 
@@ -79,7 +77,7 @@ def down(state: State) -> None:
 
 
 def status(state: State) -> None:
-    """Prints one line a service.
+    """Prints one line per service.
 
     Raises:
         LocalError: not everything runs.
@@ -169,5 +167,22 @@ def _size(state: State, name: str) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _changes(touched: list[str]) -> str:
-    return f"applied changes to {', '.join(sorted(touched))}." if touched else "nothing has changed."
+def _update(
+    wanted: list[Service],
+    state: State,
+    supervisor: Supervisor,
+    log_starts: dict[str, int],
+    conf_changed: bool,
+) -> None:
+    touched, stale = supervisor.update(wanted)
+    for service in wanted:
+        if service.name in stale:  # one after the other: the other sidecars take over its sockets meanwhile
+            supervisor.restart(service.name)
+            health.wait([service], supervisor, state, log_starts, lives=2)
+    touched += stale
+    if conf_changed and "nginx" not in touched:
+        supervisor.signal("nginx", "HUP")
+        touched.append("nginx")
+    changes = f"applied changes to {', '.join(sorted(touched))}" if touched else "nothing has changed"
+    print(f"Corkboard is running already; {changes}.", flush=True)
+    health.wait(wanted, supervisor, state, log_starts, lives=2)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 
 import httpx
 
 import redis
 from local.errors import LocalError
-from local.services import sidecars
-from local.settings import Settings
+from local.services import Service
 from local.state import State
 from local.supervisor import Supervisor
 
@@ -21,15 +19,14 @@ LOG_LINES = 12
 
 
 def wait(
-    settings: Settings,
-    state: State,
-    ports: Mapping[str, int],
+    services: Iterable[Service],
     supervisor: Supervisor,
+    state: State,
     log_starts: Mapping[str, int],
     lives: int,
     seconds: float = 60,
 ) -> None:
-    """Returns when every service is ready and nginx passes requests on to both apps; prints the progress.
+    """Returns when every service is ready, nginx as the last one; prints the progress.
 
     Args:
         log_starts: the size of each log before the start; what is older is not shown.
@@ -40,49 +37,38 @@ def wait(
         LocalError: a service ended, or is not ready in time. With the last lines of its log.
     """
     begun = time.monotonic()
-    waiting = _probes(settings, ports)
+    waiting = {service.name: service for service in services}
     pids: dict[str, set[int]] = defaultdict(set)
     while waiting:
+        running = set()
         for process in supervisor.processes():
             pids[process.name].add(process.pid)
             # Supervisor tries again by itself: what ended at once is in BACKOFF, what lived a little longer
             # (on a slow machine) is another process by now.
             if process.state in ("BACKOFF", "FATAL") or len(pids[process.name] - {0}) > lives:
                 raise LocalError(_report(state, process.name, "does not start", log_starts))
+            if process.state == "RUNNING":
+                running.add(process.name)
         # nginx last: asked before the sidecars listen, it would take them for dead and pause them.
         asked = [name for name in waiting if name != "nginx"] or ["nginx"]
-        for name in [name for name in asked if waiting[name]()]:
+        for name in [name for name in asked if name in running and all(map(_answers, waiting[name].probes))]:
             del waiting[name]
             print(f"  {name:<8} ready after {time.monotonic() - begun:.1f} s", flush=True)
         if waiting and time.monotonic() - begun > seconds:
-            name = next(iter(waiting))
-            raise LocalError(_report(state, name, f"is not ready after {seconds:.0f} s", log_starts))
+            raise LocalError(
+                _report(state, next(iter(waiting)), f"is not ready after {seconds:.0f} s", log_starts)
+            )
         time.sleep(PAUSE if waiting else 0)
-
-
-def _probes(settings: Settings, ports: Mapping[str, int]) -> dict[str, Callable[[], bool]]:
-    edge = f"http://127.0.0.1:{settings.http_port}"
-    probes: dict[str, Callable[[], bool]] = {"redis": lambda: _pings(ports["redis"])}
-    probes["wsgi"] = lambda: _answers(f"http://127.0.0.1:{ports['wsgi']}/readyz")
-    for name in sidecars(settings):
-        probes[name] = partial(_answers, f"http://127.0.0.1:{ports[name]}/ws/readyz")
-    probes["nginx"] = lambda: _answers(f"{edge}/readyz") and _answers(f"{edge}/ws/readyz")
-    return probes
 
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=3, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _pings(port: int) -> bool:
-    try:
+        if not url.startswith("redis:"):
+            return httpx.get(url, timeout=3, trust_env=False).status_code == 200
         # This user needs no password, but is only logged in with one.
-        with redis.Redis(port=port, username="health", password="-", socket_timeout=2) as client:  # noqa: S106
+        with redis.Redis.from_url(url, username="health", password="-", socket_timeout=2) as client:  # noqa: S106
             return bool(client.ping())
-    except redis.RedisError:
+    except (httpx.HTTPError, redis.RedisError):
         return False
 
 

@@ -1,52 +1,47 @@
-"""What runs: each service's command and environment, and a fingerprint that tells when it must restart."""
+"""What runs: each service's command, environment, and how to tell that it is ready."""
 
 from __future__ import annotations
 
 import grp
-import hashlib
 import json
 import os
 import pwd
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import BaseModel
+
+import asgi_app.settings
+import wsgi_app.settings
 from local import binaries
 from local.settings import ROOT, Settings
 from local.state import State
-from local.table import documented
 
-# What the servers that are not ours need of the caller's environment.
+# What a service gets of the caller's environment, beside its own settings.
 PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
-# Settings of the other services: changing one of them must not restart this one.
-NOT_FOR = {
-    "wsgi": (
-        "ASGI_",
-        "ALLOWED_ORIGINS",
-        "MAX_SOCKETS",
-        "DRAIN_SECONDS",
-        "WEBSOCKET_WRITER",
-        "HTTP_PORT",
-        "RATE_LIMIT",
-    ),
-    "asgi": ("WSGI_", "HISTORY_LENGTH", "HTTP_PORT", "RATE_LIMIT", "ASGI_REPLICAS"),
-}
 
 
 @dataclass(frozen=True)
 class Service:
-    """One supervised process. The lower the priority, the earlier it starts and the later it stops."""
+    """One supervised process."""
 
     name: str
     command: list[str]
     environment: dict[str, str]
-    fingerprint: str
-    priority: int
+    # It is ready when each of these answers; redis:// is asked with PING.
+    probes: list[str]
+    # Below ROOT, folders too. A newer one is applied by a restart.
+    files: list[str] = field(default_factory=list)
     stop_signal: str = "TERM"
     # A little more than the service itself allows its requests and sockets to end.
     stop_seconds: int = 25
+
+    def program(self) -> str:
+        """What local/child.py runs, as JSON."""
+        return json.dumps({"command": self.command, "environment": self.environment})
 
 
 def sidecars(settings: Settings) -> list[str]:
@@ -54,15 +49,9 @@ def sidecars(settings: Settings) -> list[str]:
     return [f"asgi-{number + 1}" for number in range(settings.asgi_replicas)]
 
 
-def names(settings: Settings) -> list[str]:
-    """The names of all services."""
-    return ["redis", "nginx", "wsgi", *sidecars(settings)]
-
-
 def port_names(settings: Settings) -> list[str]:
-    """Every port that a service of this stack listens on, nginx's own not."""
-    apps = ["wsgi", *sidecars(settings)]
-    return ["redis", *apps, "wsgi-metrics"]
+    """Every port that a service of this stack listens on, except for nginx's."""
+    return ["redis", "wsgi", "wsgi-metrics", *sidecars(settings)]
 
 
 def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> dict[str, str]:
@@ -85,55 +74,84 @@ def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> 
 
 
 def build(settings: Settings, state: State, ports: Mapping[str, int], dev: bool = False) -> list[Service]:
-    """All services of the stack. With `dev` both apps start again when a file of theirs changes.
+    """All services, in the order in which they start; they stop in the opposite one.
+
+    Args:
+        dev: both apps start again by themselves when a file of theirs changes.
 
     Raises:
         LocalError: a server's binary is missing.
     """
-    python = sys.executable
-    redis = [
-        binaries.redis(), str(ROOT / "redis" / "redis.conf"),
-        "--port", str(ports["redis"]), "--bind", "127.0.0.1",
+    plain = _chosen(settings, PLAIN)
+    edge = f"http://127.0.0.1:{settings.http_port}"
+    return [
+        _redis(plain, state, ports["redis"]),
+        # Stops after the sidecars: their goodbyes still reach the clients.
+        Service(
+            "nginx",
+            [
+                binaries.nginx(), "-e", "stderr", "-p", str(state.run / "nginx"),
+                "-c", str(state.run / "nginx" / "nginx.conf"), "-g", "daemon off;" + _nginx_user(),
+            ],
+            plain,
+            probes=[f"{edge}/readyz", f"{edge}/ws/readyz"],
+            stop_signal="QUIT",
+            stop_seconds=5,
+        ),
+        _wsgi(settings, state, ports, dev),
+        *(_asgi(name, settings, state, ports, dev) for name in sidecars(settings)),
+    ]  # fmt: skip
+
+
+def _redis(environment: dict[str, str], state: State, port: int) -> Service:
+    command = [
+        binaries.redis(), str(ROOT / "redis" / "redis.conf"), "--port", str(port), "--bind", "127.0.0.1",
         "--dir", str(state.redis), "--aclfile", str(state.secrets / "redis" / "users.acl"),
     ]  # fmt: skip
-    nginx = [
-        binaries.nginx(), "-e", "stderr", "-p", str(state.run / "nginx"),
-        "-c", str(state.run / "nginx" / "nginx.conf"), "-g", "daemon off;" + _nginx_user(),
+    files = ["redis/redis.conf", "redis/users.acl"]
+    return Service("redis", command, environment, [f"redis://127.0.0.1:{port}"], files)
+
+
+def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool) -> Service:
+    command = [
+        sys.executable, "-m", "gunicorn", "-c", "wsgi_app/gunicorn.conf.py", "wsgi_app.app:create_app()",
     ]  # fmt: skip
-    wsgi = [python, "-m", "gunicorn", "-c", "wsgi_app/gunicorn.conf.py", "wsgi_app.app:create_app()"]
-    asgi = [python, "-m", "asgi_app"]
     if dev:
-        extra = [
-            path
-            for folder in ("templates", "static")
-            for path in _files(ROOT / "wsgi_app" / "notes" / folder)
-        ]
-        wsgi += ["--reload", *(f"--reload-extra-file={path}" for path in extra)]
-        asgi = [python, "-m", "watchfiles", "--filter", "python", shlex.join(asgi), "asgi_app"]
+        watched = (path for folder in ("templates", "static") for path in _files(f"wsgi_app/notes/{folder}"))
+        command += ["--reload", *(f"--reload-extra-file={path}" for path in watched)]
+    environment = _app_environment(settings, state, ports, "wsgi", wsgi_app.settings.Settings) | {
+        "WSGI_BIND": f"127.0.0.1:{ports['wsgi']}",
+        "WSGI_METRICS_PORT": str(ports["wsgi-metrics"]),
+    }
+    files = [] if dev else ["wsgi_app", "corkboard"]
+    return Service("wsgi", command, environment, [f"http://127.0.0.1:{ports['wsgi']}/readyz"], files)
 
-    asgi_environment = _app_environment(settings, state, ports, "asgi") | {"ASGI_HOST": "127.0.0.1"}
+
+def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int], dev: bool) -> Service:
+    command = [sys.executable, "-m", "asgi_app"]
+    environment = _app_environment(settings, state, ports, "asgi", asgi_app.settings.Settings) | {
+        "ASGI_HOST": "127.0.0.1",
+        "ASGI_PORT": str(ports[name]),
+    }
     if dev:
-        asgi_environment["DRAIN_SECONDS"] = "0"  # nobody waits for sockets when a file was saved
-    wsgi_environment = _app_environment(settings, state, ports, "wsgi")
-    wsgi_environment["WSGI_BIND"] = f"127.0.0.1:{ports['wsgi']}"
-    wsgi_environment["WSGI_METRICS_PORT"] = str(ports["wsgi-metrics"])
-
-    plain = {name: settings.environment[name] for name in PLAIN if name in settings.environment}
-    services = [
-        _service("redis", redis, plain, ["redis/redis.conf", "redis/users.acl"], 10),
-        # Stops after the sidecars: their goodbyes still reach the clients.
-        _service("nginx", nginx, plain, [], 20, stop_signal="QUIT", stop_seconds=5),
-        _service("wsgi", wsgi, wsgi_environment, [] if dev else ["wsgi_app", "corkboard"], 30),
-    ]
-    for name in sidecars(settings):
-        own = {"ASGI_PORT": str(ports[name])}
-        services.append(_service(name, asgi, asgi_environment | own, [] if dev else ["asgi_app"], 40))
-    return services
+        command = [sys.executable, "-m", "watchfiles", "--filter", "python", shlex.join(command), "asgi_app"]
+        environment["DRAIN_SECONDS"] = "0"  # nobody waits for sockets when a file was saved
+    files = [] if dev else ["asgi_app"]
+    return Service(name, command, environment, [f"http://127.0.0.1:{ports[name]}/ws/readyz"], files)
 
 
-def _app_environment(settings: Settings, state: State, ports: Mapping[str, int], app: str) -> dict[str, str]:
-    given = {name: value for name, value in settings.environment.items() if not name.startswith(NOT_FOR[app])}
-    environment = given | {
+def newest(service: Service) -> float:
+    """When one of the service's files was last changed, in seconds since the epoch; 0 without files."""
+    # Not st_mtime: a copy, or a checkout of something older, may set it back.
+    return max((path.stat().st_ctime for name in service.files for path in _files(name)), default=0)
+
+
+def _app_environment(
+    settings: Settings, state: State, ports: Mapping[str, int], app: str, known: type[BaseModel]
+) -> dict[str, str]:
+    # Its own fields: what it inherits, where it listens and where Redis is, is set here.
+    own = (name.upper() for name in known.__annotations__)
+    environment = _chosen(settings, (*PLAIN, *own)) | {
         "REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0",
         "REDIS_PASSWORD_FILE": str(state.secrets / app / "redis_password"),
         "PYTHONUNBUFFERED": "1",
@@ -144,30 +162,15 @@ def _app_environment(settings: Settings, state: State, ports: Mapping[str, int],
     return environment
 
 
-def _service(
-    name: str,
-    command: list[str],
-    environment: dict[str, str],
-    sources: Iterable[str],
-    priority: int,
-    stop_signal: str = "TERM",
-    stop_seconds: int = 25,
-) -> Service:
-    # Of the environment only what is a setting, or is set here, says something about the service.
-    settings = documented()
-    shown = {
-        key: value for key, value in environment.items() if key in settings or os.environ.get(key) != value
-    }
-    digest = hashlib.sha256(json.dumps([command, shown], sort_keys=True).encode())
-    for path in (file for source in sources for file in _files(ROOT / source)):
-        digest.update(f"{path}\0".encode() + path.read_bytes())
-    return Service(name, command, environment, digest.hexdigest(), priority, stop_signal, stop_seconds)
+def _chosen(settings: Settings, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: settings.environment[name] for name in names if name in settings.environment}
 
 
-def _files(path: Path) -> list[Path]:
+def _files(name: str) -> list[Path]:
+    path = ROOT / name
     if path.is_file():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return [file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
 
 
 def _nginx_user() -> str:

@@ -70,6 +70,7 @@ class State:
         try:
             for folder in (self.root, self.redis, self.secrets, self.run, self.logs, self.temporary):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.root / ".gitignore").write_text("*\n")
             self.socket.parent.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise LocalError(f"cannot make {error.filename}: {error.strerror}") from None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import shlex
 import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -19,7 +18,7 @@ from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped
 
 from local import processes
 from local.errors import LocalError
-from local.services import Service
+from local.services import Service, newest
 from local.settings import ROOT
 from local.state import State
 
@@ -49,7 +48,7 @@ command={command}
 directory={root}
 priority={priority}
 autorestart=true
-startsecs=3
+startsecs=1
 startretries=1000000
 stopsignal={stop_signal}
 stopwaitsecs={stop_seconds}
@@ -120,15 +119,14 @@ class Supervisor:
                 raise LocalError(f"supervisord did not start; see {self._state.log('supervisor')}")
             time.sleep(0.05)
 
-    def update(self, services: list[Service]) -> list[str]:
-        """Starts what is new, stops what is gone, restarts what has changed; leaves the rest alone.
+    def update(self, services: list[Service]) -> tuple[list[str], list[str]]:
+        """Starts what is new or was stopped, and stops what is gone.
 
         Returns:
-            the names of the services that were touched.
+            the names of the services that were started or stopped, and of those that need a restart, because
+            their command, environment or files have changed.
         """
-        changed = [
-            service.name for service in services if self._fingerprint(service.name) != service.fingerprint
-        ]
+        stale = [service.name for service in services if self._is_stale(service)]
         self._write(services)
         added, altered, removed = self._call.reloadConfig()[0]
         for name in removed + altered:
@@ -136,15 +134,12 @@ class Supervisor:
             self._call.removeProcessGroup(name)
         for name in added + altered:
             self._call.addProcessGroup(name)
-        for name in changed:
-            if name not in added + altered:
-                self.restart(name)
         stopped = [each.name for each in self.processes() if each.state in ("STOPPED", "EXITED", "FATAL")]
         for name in stopped:
             with suppress(Fault):
                 self._call.startProcess(name, False)
-        changed += stopped
-        return sorted({*changed, *added, *altered, *removed})
+        touched = [*added, *altered, *removed, *stopped]
+        return touched, [name for name in stale if name not in touched]
 
     def restart(self, name: str) -> None:
         """Stops a service as gently as a shutdown would, and starts it."""
@@ -182,11 +177,15 @@ class Supervisor:
     def _config(self) -> Path:
         return self._state.run / "supervisor.conf"
 
-    def _fingerprint(self, name: str) -> str:
+    def _is_stale(self, service: Service) -> bool:
         try:
-            return str(json.loads((self._state.run / f"{name}.json").read_text())["fingerprint"])
-        except (OSError, ValueError, KeyError):
-            return ""
+            started = (self._state.run / f"{service.name}.pid").stat().st_mtime
+            return self._file(service).read_text() != service.program() or newest(service) > started
+        except FileNotFoundError:
+            return True
+
+    def _file(self, service: Service) -> Path:
+        return self._state.run / f"{service.name}.json"
 
     def _write(self, services: list[Service]) -> None:
         user = "user=root\n" if psutil.Process().uids().real == 0 else ""
@@ -197,16 +196,16 @@ class Supervisor:
             root=ROOT,
             user=user,
         )
-        for service in services:
-            file = self._state.run / f"{service.name}.json"
+        for priority, service in enumerate(services, 1):
+            file = self._file(service)
             file.touch(mode=0o600)  # its environment may hold SECRET_KEY
-            file.write_text(json.dumps(asdict(service)))
+            file.write_text(service.program())
             command = [sys.executable, "-m", "local.child", str(self._state.run), service.name]
             text += PROGRAM.format(
                 name=service.name,
                 command=shlex.join(command),
                 root=ROOT,
-                priority=service.priority,
+                priority=priority,
                 stop_signal=service.stop_signal,
                 stop_seconds=service.stop_seconds,
                 log=self._state.log(service.name),

@@ -51,9 +51,10 @@ def free_port() -> int:
 
 
 class LocalStack:
-    """One deployment; `environment` holds settings as they could stand in `.env`."""
+    """One deployment; `environment` holds settings as they could stand in `.env`, `code` is the clone."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, code: Path = ROOT) -> None:
+        self.code = code
         self.folder = Path(tempfile.mkdtemp(prefix="corkboard-test-")).resolve()
         self.state = State(self.folder)
         self.port = free_port()
@@ -85,7 +86,7 @@ class LocalStack:
         command = [sys.executable, "-m", "local", "--state", str(self.folder), "--env-file", os.devnull]
         result = subprocess.run(
             [*command, *arguments],
-            cwd=ROOT,
+            cwd=self.code,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from local import processes
-from local.settings import ROOT
 from local.state import is_free
 from local.supervisor import Supervisor
 from tests.harness.clients import http, wait_for
@@ -136,6 +130,7 @@ def test_only_nginx_listens_to_the_outside(own: LocalStack) -> None:
 
 def test_data_and_secrets_are_their_owners_alone(own: LocalStack) -> None:
     assert stat.S_IMODE(own.folder.stat().st_mode) == 0o700
+    assert (own.folder / ".gitignore").read_text() == "*\n"
     for folder in ("redis", "secrets", "run", "logs"):
         assert stat.S_IMODE((own.folder / folder).stat().st_mode) == 0o700
 
@@ -146,60 +141,19 @@ def test_logs_name_their_service_and_have_no_colour_in_a_pipe(own: LocalStack) -
     assert "\x1b" not in "".join(lines)
 
 
-def test_status_has_one_line_a_service(own: LocalStack) -> None:
+def test_status_has_one_line_per_service(own: LocalStack) -> None:
     lines = own.run("status").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["asgi-1", "asgi-2", "nginx", "redis", "wsgi", lines[-1]]
     assert lines[-1] == f"http://localhost:{own.port}"
 
 
+def test_what_make_up_calls_ready_is_running(own: LocalStack) -> None:
+    own.down()
+    own.start()
+    *services, _ = own.run("status").stdout.splitlines()
+    assert {line.split()[1] for line in services} == {"running"}
+
+
 def test_the_operator_reaches_redis(own: LocalStack) -> None:
     assert own.redis_cli("ping") == "PONG"
     assert own.redis_cli("acl", "whoami") == "admin"
-
-
-def test_dev_reloads_what_has_changed_and_stops_on_ctrl_c(tmp_path: Path) -> None:
-    tracked = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in tracked.stdout.splitlines():
-        if (ROOT / name).exists():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
-    stack = LocalStack()
-    command = [sys.executable, "-m", "local", "--state", str(stack.folder), "dev"]
-    running = subprocess.Popen(
-        command, cwd=tmp_path, env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        with http(stack) as client:
-            wait_for(lambda: client.get("/readyz").is_success, "the stack in dev mode", seconds=60)
-            wait_for(lambda: client.get("/ws/readyz").is_success, "its sidecar", seconds=60)
-            _change(tmp_path / "wsgi_app" / "pages.py", client, "/healthz")
-            _change(tmp_path / "asgi_app" / "health.py", client, "/ws/healthz")
-        assert stack.pids()
-        running.send_signal(signal.SIGINT)
-        output, _ = running.communicate(timeout=120)
-        assert b"Traceback" not in output
-        assert not stack.pids()
-    finally:
-        if running.poll() is None:
-            running.kill()
-        stack.stop()
-
-
-def _change(file: Path, client: httpx.Client, path: str) -> None:
-    text = file.read_text()
-    assert '"ok"' in text
-    file.write_text(text.replace('"ok"', '"reloaded"'))
-    for _ in range(8):
-        try:
-            wait_for(lambda: "reloaded" in client.get(path).text, f"the new code of {file.name}", seconds=10)
-            return
-        except AssertionError:
-            # A reloader that had not yet looked at the file takes the change for what was always there.
-            file.touch()
-    raise AssertionError(f"a change of {file.name} is not taken")
