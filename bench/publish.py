@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections import deque
@@ -12,6 +13,8 @@ from typing import Protocol
 
 from bench.resp import Redis, command, ignore
 from bench.subscriber import MARK, Watcher
+from corkboard.publish import Event, words
+from corkboard.store import Store
 
 BYTES = 200
 
@@ -30,7 +33,6 @@ class Publishing:
     kind: str  # a key of `PUBLISHERS`
     redis: Redis | None = None
     topic: str = ""
-    function: str = ""
     port: int = 0
     in_order: bool = False  # what is published first arrives first, whatever that costs
 
@@ -45,16 +47,19 @@ def now_mark() -> bytes:
 
 
 class _Function:
-    """The project's own: one call of the function that Flask's `publish` calls."""
+    """The project's own: what `corkboard.publish` sends, without waiting for the answer."""
 
     def __init__(self, how: Publishing, loop: Watcher) -> None:
         assert how.redis is not None  # noqa: S101
         self._how = how
+        os.environ["CORKBOARD_URL"] = how.redis.url
+        self._store = Store(how.redis.url)
+        self._store.load()
         self._sock = how.redis.connect()
-        self._sock.sendall(self._call(b'""'))
+        self._sock.sendall(self._call(""))
         answer = self._sock.recv(4096)
         epoch, _, offset = answer.splitlines()[-1].partition(b"-")
-        if answer[:1] != b"$":
+        if answer[:1] != b"*":
             raise ConnectionError(f"the function does not work: {answer!r}")
         self._offset = int(offset)
         event = (
@@ -69,13 +74,12 @@ class _Function:
         for _ in range(number):
             self._offset += 1
             padding = BYTES - self._envelope - len(str(self._offset))
-            calls.append(self._call(b'"' + now_mark() + b"." * padding + b'"'))
+            calls.append(self._call(now_mark().decode() + "." * padding))
         self._sock.sendall(b"".join(calls))
 
-    def _call(self, data: bytes) -> bytes:
-        topic = self._how.topic
-        facts = {"topic": topic, "type": "bench", "time": _now(), "request_id": "", "history": 10_000}
-        return command("FCALL", self._how.function, "1", f"topic:{{{topic}}}", json.dumps(facts), data)
+    def _call(self, data: str) -> bytes:
+        keys, arguments = words([Event(self._how.topic, "bench", data)])
+        return command(*self._store.command("publish", keys, *arguments))
 
 
 class _SocketIO:

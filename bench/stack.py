@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -57,8 +56,7 @@ class Stack:
     @property
     def publishing(self) -> Publishing:
         """As Flask's `publish` does it."""
-        digest = hashlib.sha256((ROOT / "corkboard" / "functions.lua").read_bytes()).hexdigest()[:12]
-        return Publishing("function", self.redis, TOPIC, f"publish_{digest}")
+        return Publishing("function", self.redis, TOPIC)
 
     def sidecar(self) -> Target:
         """The sidecar, asked directly."""

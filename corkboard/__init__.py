@@ -1,0 +1,17 @@
+"""Realtime for the app you already have: `publish` where it writes, `listen` where it shows."""
+
+from corkboard.publish import Event, position, publish, publish_many, request_id
+from corkboard.settings import NotConfigured
+from corkboard.store import StoreUnavailable
+from corkboard.tickets import revoke
+
+__all__ = [
+    "Event",
+    "NotConfigured",
+    "StoreUnavailable",
+    "position",
+    "publish",
+    "publish_many",
+    "request_id",
+    "revoke",
+]

@@ -1,31 +1,36 @@
-"""The app's one way to Redis: calls of the functions in corkboard/functions.lua, bounded in time."""
+"""Redis, as the kit uses it: calls of the functions in functions.lua, bounded in time."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
-from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
-from redis import BlockingConnectionPool, Redis
-from wsgi_app.metrics import timed
-from wsgi_app.settings import Settings
+from corkboard import settings
+from corkboard.pool import Command, Pool, Refused
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 1.0
+FUNCTIONS = Path(__file__).with_name("functions.lua")
 ANSWER_SECONDS = 2.0
-# After a failure, others do not queue up for the same one: they are refused at once for this long.
-BREAK_SECONDS = 0.5
+
+Observe = Callable[[str], AbstractContextManager[None]]
 
 
 class StoreUnavailable(Exception):
@@ -33,58 +38,87 @@ class StoreUnavailable(Exception):
 
 
 class LibraryBroken(Exception):
-    """corkboard/functions.lua does not compile, or this user may not load it."""
+    """Redis refuses the functions: they do not compile, or this user may not load them."""
 
 
 class Store:
-    """A pool of connections for one process. Safe to share between threads, not across a fork."""
+    """One Redis and the functions in it. For any number of threads; survives a fork."""
 
-    def __init__(self, settings: Settings) -> None:
-        source = settings.functions_file.read_text()
-        self._version = hashlib.sha256(source.encode()).hexdigest()[:12]
-        self._source = source.replace("@VERSION@", self._version)
-        self._broken_until = 0.0
-        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-            str(settings.redis_url),
-            username="wsgi" if settings.redis_secret() else None,
-            password=settings.redis_secret(),
-            max_connections=settings.wsgi_threads,
-            timeout=ANSWER_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            # A call that got no answer may have been carried out all the same. Whoever holds the
-            # idempotency key repeats it, never the client library.
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            client_name="corkboard-wsgi",
-        )
-        self.redis = Redis(connection_pool=pool)
+    def __init__(
+        self,
+        url: str,
+        *,
+        functions: Sequence[Path] = (),
+        connections: int = 16,
+        observe: Observe | None = None,
+    ) -> None:
+        """Connects at the first call.
 
-    def call(
-        self, function: str, topic: str, arguments: dict[str, Any], *data: str, read: bool = False
-    ) -> Any:
-        """Runs one function of the library on the keys of `topic` and returns its answer.
-
-        Takes at most `ANSWER_SECONDS` after the connection is there.
+        Args:
+            url: redis://USER:PASSWORD@HOST:PORT/0
+            functions: Lua files that become part of the library, after the kit's own.
+            connections: kept at most; further calls wait for one.
+            observe: called with the name of each call, and entered around it: for metrics.
 
         Raises:
-            StoreUnavailable: whether the write happened is unknown.
-            LibraryBroken: corkboard/functions.lua cannot be loaded.
+            OSError: a file cannot be read.
         """
-        run = self.redis.fcall_ro if read else self.redis.fcall
-        payload = json.dumps({"topic": topic, **arguments}, ensure_ascii=False)
-        name, key = f"{function}_{self._version}", f"topic:{{{topic}}}"
-        with self._translated(function):
-            try:
-                return run(name, 1, key, payload, *data)
-            except ResponseError as error:
-                if "function not found" not in str(error).lower():
-                    raise
-            # An emptied, restored or upgraded server: nothing ran yet, so it is safe to call again.
-            self.load_library()
-            return run(name, 1, key, payload, *data)
+        source = "\n".join(file.read_text(encoding="utf-8") for file in (FUNCTIONS, *functions))
+        self.version = hashlib.sha256(source.encode()).hexdigest()[:12]
+        self._source = source.replace("@VERSION@", self.version)
+        self._url, self._connections = url, connections
+        self._observe: Observe = observe or (lambda _name: nullcontext())
+        self._process, self._pool = os.getpid(), Pool(url, connections)
 
-    def load_library(self) -> None:
+    def call(
+        self,
+        function: str,
+        keys: Sequence[str],
+        *arguments: str | bytes,
+        read: bool = False,
+        seconds: float = ANSWER_SECONDS,
+    ) -> Any:
+        """Runs a function of the library and returns its answer. `read`: it writes nothing.
+
+        Raises:
+            StoreUnavailable: no answer within `seconds`; whether the write happened is unknown.
+            LibraryBroken: the library cannot be loaded.
+            ResponseError: the function raised it.
+        """
+        command = self.command(function, keys, *arguments, read=read)
+        until = time.monotonic() + seconds
+        with self._translated(function):
+            (answer,) = self._ask([command], until)
+            if isinstance(answer, ResponseError) and "function not found" in str(answer).lower():
+                # An emptied, restored or upgraded server: nothing ran yet, so it is safe to call again.
+                self._load(until)
+                (answer,) = self._ask([command], until)
+            if isinstance(answer, ResponseError):
+                raise answer
+        return answer
+
+    def command(
+        self, function: str, keys: Sequence[str], *arguments: str | bytes, read: bool = False
+    ) -> Command:
+        """The words of a call, for a client of one's own."""
+        run = "FCALL_RO" if read else "FCALL"
+        return (run, f"{function}_{self.version}", str(len(keys)), *keys, *arguments)
+
+    def ask(self, *commands: Command, seconds: float = ANSWER_SECONDS) -> list[Any]:
+        """Sends plain commands in one round trip and returns their answers.
+
+        Raises:
+            StoreUnavailable: no answer within `seconds`.
+            ResponseError: of the first command that Redis refuses; the others were carried out.
+        """
+        with self._translated(str(commands[0][0]).lower()):
+            answers = self._ask(commands, time.monotonic() + seconds)
+            for answer in answers:
+                if isinstance(answer, ResponseError):
+                    raise answer
+        return answers
+
+    def load(self) -> None:
         """Gives the functions to Redis. The name holds the version, so that older apps keep theirs.
 
         Raises:
@@ -92,40 +126,33 @@ class Store:
             LibraryBroken: Redis refuses the source.
         """
         with self._translated("function_load"):
-            try:
-                self.redis.function_load(self._source, replace=True)
-            except ResponseError as error:
-                if _means_unavailable(error):
-                    raise
-                raise LibraryBroken(f"Redis refuses corkboard/functions.lua: {error}") from error
-        log.info("functions loaded", extra={"version": self._version})
+            self._load(time.monotonic() + ANSWER_SECONDS)
 
-    def hash_get(self, key: str, field: str) -> bytes | None:
-        """One field of a hash, or None. Raises StoreUnavailable."""
-        with self._translated("hget"):
-            found: bytes | None = self.redis.hget(key, field)  # type: ignore[assignment]
-        return found
+    def _load(self, until: float) -> None:
+        (answer,) = self._ask([("FUNCTION", "LOAD", "REPLACE", self._source)], until)
+        if isinstance(answer, ResponseError):
+            if _means_unavailable(answer):
+                raise answer
+            raise LibraryBroken(f"Redis refuses the functions: {answer}") from answer
+        log.info("functions loaded", extra={"version": self.version})
 
-    def hash_get_many(self, key: str, *fields: str) -> list[bytes | None]:
-        """Some fields of a hash. Raises StoreUnavailable."""
-        with self._translated("hmget"):
-            found: list[bytes | None] = self.redis.hmget(key, fields)  # type: ignore[assignment]
-        return found
-
-    def ping(self) -> None:
-        """Raises StoreUnavailable when Redis does not answer."""
-        with self._translated("ping"):
-            self.redis.ping()
+    def _ask(self, commands: Sequence[Command], until: float) -> list[Any]:
+        if self._process != os.getpid():
+            # After a fork the connections are the parent's, and what its threads had locked stays locked.
+            self._pool = Pool(self._url, self._connections)
+            self._process = os.getpid()
+        return self._pool.ask(commands, until)
 
     @contextmanager
-    def _translated(self, call: str) -> Iterator[None]:
-        if time.monotonic() < self._broken_until:
-            raise StoreUnavailable("Redis did not answer a moment ago")
+    def _translated(self, name: str) -> Iterator[None]:
         try:
-            with timed(call):
+            with self._observe(name):
                 yield
+        except Refused as error:
+            raise StoreUnavailable(str(error)) from None
+        except AuthenticationError as error:
+            raise StoreUnavailable(f"Redis refuses the user or the password: {error}") from error
         except (RedisConnectionError, RedisTimeoutError) as error:
-            self._broken_until = time.monotonic() + BREAK_SECONDS
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
         except RedisError as error:
             if _means_unavailable(error):
@@ -135,26 +162,32 @@ class Store:
 
 def _means_unavailable(error: RedisError) -> bool:
     # redis-py has no class for a disk that refuses writes, a script that hogs Redis, or missing replicas.
-    return isinstance(error, OutOfMemoryError | ReadOnlyError | MasterDownError) or str(error).startswith(
+    return isinstance(error, (OutOfMemoryError, ReadOnlyError, MasterDownError)) or str(error).startswith(
         ("MISCONF", "BUSY", "NOREPLICAS")
     )
 
 
-def check_library(settings: Settings) -> None:
-    """Loads the library once before the first request; without Redis it says so and goes on.
+# With the address that it was made for, None for a store of the app's own.
+_default: tuple[str | None, Store] | None = None
+
+
+def use(store: Store) -> None:
+    """Makes `publish` and all the others use this store: one with functions or metrics of your own."""
+    global _default
+    _default = (None, store)
+
+
+def default() -> Store:
+    """The store that `use` was given, else one at CORKBOARD_URL.
 
     Raises:
-        SystemExit: with one line, when the library is broken.
+        NotConfigured: it is not set.
     """
-    try:
-        store = Store(settings)
-    except OSError as error:
-        raise SystemExit(f"FUNCTIONS_FILE: cannot read {error.filename}: {error.strerror}") from None
-    try:
-        store.load_library()
-    except LibraryBroken as error:
-        raise SystemExit(str(error)) from None
-    except StoreUnavailable as error:
-        log.warning("%s (%s); answering 503 until it does", error, settings.redis_url)
-    finally:
-        store.redis.close()
+    global _default
+    found = _default
+    if found and found[0] is None:
+        return found[1]
+    url = settings.load().url
+    if found is None or found[0] != url:
+        found = _default = (url, Store(url))
+    return found[1]

@@ -33,7 +33,7 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
     ports = state.ports(services.port_names(settings), running=was_running)
     _check_http_port(settings, state)
     wanted = services.build(settings, state, ports, dev)
-    _make_secrets(state)
+    _make_secrets(settings, state, ports["redis"])
     conf_changed = _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))
@@ -138,9 +138,10 @@ def _check_http_port(settings: Settings, state: State) -> None:
         )
 
 
-def _make_secrets(state: State) -> None:
-    command = ["sh", str(ROOT / "redis" / "secrets.sh"), str(state.secrets)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+def _make_secrets(settings: Settings, state: State, redis_port: int) -> None:
+    script = str(ROOT / "redis" / "secrets.sh")
+    command = ["sh", script, str(state.secrets), f"127.0.0.1:{redis_port}", str(state.app_env)]
+    answer = subprocess.run(command, env=settings.environment, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise LocalError(f"redis/secrets.sh failed: {answer.stderr.strip()}")
 

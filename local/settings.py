@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Stack(BaseModel):
-    """What nginx and the number of processes follow."""
+    """What concerns no process alone."""
 
     http_port: int = Field(
         8080,
@@ -38,6 +38,20 @@ class Stack(BaseModel):
         description="Writes per second that one client address may make, after a burst of four times as "
         "many; more are answered with 429. 0 turns the limit off, which is right for load tests and where "
         "all clients share one address.",
+    )
+    history_length: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Events kept per topic: how long a client may be away and still get all it missed. Each "
+        "costs about as much memory as its JSON. Reaches the app through `app.env`.",
+    )
+    ticket_seconds: int = Field(
+        3600,
+        ge=10,
+        le=30 * 24 * 3600,
+        description="Seconds that a ticket is valid. A socket ends with its ticket and comes back with a "
+        "new one. Reaches the app through `app.env`.",
     )
 
 

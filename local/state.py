@@ -34,6 +34,11 @@ class State:
         return self.root / "secrets"
 
     @property
+    def app_env(self) -> Path:
+        """What an app needs in order to publish, as KEY=VALUE lines."""
+        return self.root / "app.env"
+
+    @property
     def run(self) -> Path:
         return self.root / "run"
 

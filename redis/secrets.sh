@@ -1,10 +1,17 @@
 #!/bin/sh
 # Makes the deployment's secrets on the first run and keeps them afterwards.
-# Usage: secrets.sh DIR     (DIR/redis, DIR/wsgi and DIR/asgi: one folder a service)
-# The ACL file is rendered anew every time, so that a changed users.acl is taken.
+# Usage: secrets.sh DIR [REDIS [APP_ENV]]
+#   DIR/redis, DIR/app and DIR/asgi: one folder a service
+#   REDIS: where the app finds Redis, HOST:PORT
+#   APP_ENV: where the app finds what it must know; DIR/app/app.env when absent
+# Some settings reach the app through that file: SECRET_KEY or SECRET_KEY_FILE, HISTORY_LENGTH and
+# TICKET_SECONDS from the environment.
+# It and the ACL file are written anew every time, so that a change is taken.
 set -eu
 umask 022
-dir=${1:?usage: secrets.sh DIR}
+dir=${1:?usage: secrets.sh DIR [REDIS [APP_ENV]]}
+redis=${2:-redis:6379}
+app_env=${3:-$dir/app/app.env}
 here=$(cd "$(dirname "$0")" && pwd)
 
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
@@ -20,15 +27,37 @@ sha256() {
     if command -v sha256sum > /dev/null; then sha256sum < "$1"; else shasum -a 256 < "$1"; fi | cut -d ' ' -f 1
 }
 
-mkdir -p "$dir/redis" "$dir/wsgi" "$dir/asgi"
-keep "$dir/redis/admin_password" "$(random)"
-keep "$dir/wsgi/redis_password" "$(random)"
-keep "$dir/asgi/redis_password" "$(random)"
-keep "$dir/wsgi/secret_key" "$(random)"
-keep "$dir/asgi/secret_key" "$(cat "$dir/wsgi/secret_key")"
+# NAME='VALUE', for a shell; nothing when the value is empty.
+setting() {
+    [ -z "$2" ] || printf "%s='%s'\n" "$1" "$(printf '%s' "$2" | sed "s/'/'\\\\''/g")"
+}
 
-sed -e "s/@wsgi@/$(sha256 "$dir/wsgi/redis_password")/" \
+mkdir -p "$dir/redis" "$dir/app" "$dir/asgi"
+keep "$dir/redis/admin_password" "$(random)"
+keep "$dir/app/redis_password" "$(random)"
+keep "$dir/asgi/redis_password" "$(random)"
+# The sidecar's is the older one where the app's folder is new.
+keep "$dir/app/secret_key" "$(cat "$dir/asgi/secret_key" 2> /dev/null || random)"
+keep "$dir/asgi/secret_key" "$(cat "$dir/app/secret_key")"
+
+sed -e "s/@app@/$(sha256 "$dir/app/redis_password")/" \
     -e "s/@asgi@/$(sha256 "$dir/asgi/redis_password")/" \
     -e "s/@admin@/$(sha256 "$dir/redis/admin_password")/" \
     "$here/users.acl" > "$dir/redis/users.acl.new"
 mv "$dir/redis/users.acl.new" "$dir/redis/users.acl"
+
+# In a volume it is for another user; elsewhere for nobody but its owner.
+[ $# -lt 3 ] || umask 077
+rm -f "$app_env.new"
+# Of several keys, one a line, the first one signs.
+key_file=${SECRET_KEY_FILE:-$dir/app/secret_key}
+[ -r "$key_file" ] || { echo "SECRET_KEY_FILE: cannot read $key_file" >&2; exit 1; }
+key=$(printf '%s\n' "${SECRET_KEY:-$(cat "$key_file")}" | awk 'NF { print $1; exit }')
+{
+    echo "# What an app needs in order to publish: written at every start. Keep it out of version control."
+    setting CORKBOARD_URL "redis://app:$(cat "$dir/app/redis_password")@$redis/0"
+    setting CORKBOARD_SECRET_KEY "$key"
+    setting CORKBOARD_HISTORY_LENGTH "${HISTORY_LENGTH:-}"
+    setting CORKBOARD_TICKET_SECONDS "${TICKET_SECONDS:-}"
+} > "$app_env.new"
+mv "$app_env.new" "$app_env"

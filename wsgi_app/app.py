@@ -10,9 +10,9 @@ import time
 from flask import Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from corkboard.store import Store
+import corkboard.store
 from wsgi_app import metrics, problems, settings, tickets
-from wsgi_app.notes import api, docs, pages
+from wsgi_app.notes import api, docs, pages, store
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +24,14 @@ def create_app() -> Flask:
     """The app of one worker process, with a Redis connection pool of its own.
 
     Raises:
-        SystemExit: a setting makes no sense.
+        SystemExit: a setting is missing or invalid.
     """
     app = Flask(__name__, static_folder=None, template_folder="notes/templates")
     configured = settings.load()
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES, HISTORY_LENGTH=configured.history_length)
+    app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES)
     app.extensions["settings"] = configured
-    app.extensions["store"] = Store(configured)
+    corkboard.store.use(store.connect(configured))
     app.before_request(_begin)
     app.after_request(_end)
     # One proxy stands before the app; who it says the client is counts, and nobody else's word.
@@ -48,6 +48,8 @@ def create_app() -> Flask:
 def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    # Events carry it; the kit itself sees only what the client sent.
+    corkboard.request_id.set(g.request_id)
     g.started = time.perf_counter()
 
 

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from gunicorn import glogging
 from prometheus_client import multiprocess
 
-from corkboard import store
 from wsgi_app import logs, settings
+from wsgi_app.notes import store
 
 configured = settings.load()
 
@@ -71,4 +71,4 @@ def on_exit(_server: object) -> None:
 def on_starting(_server: object) -> None:
     """In the master, before any worker: a broken function library stops the start with one line."""
     logging.config.dictConfig(logconfig_dict)
-    store.check_library(configured)
+    store.check(configured)

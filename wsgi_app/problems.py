@@ -9,7 +9,8 @@ from flask import Flask, Response, g, json
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from corkboard.store import LibraryBroken, StoreUnavailable
+from corkboard import StoreUnavailable
+from corkboard.store import LibraryBroken
 from wsgi_app.notes.store import KeyReused, NoSuchNote, VersionConflict
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ def problem(
         document["errors"] = errors or [{"field": "body", "detail": detail}]
     # Without a word on it a browser may keep a 404 and show it when the note is there.
     headers = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(json.dumps(document), status, headers, content_type="application/problem+json")
+    body = json.dumps(document, separators=(",", ":"))
+    return Response(body, status, headers, content_type="application/problem+json")
 
 
 def _http(error: HTTPException) -> Response:

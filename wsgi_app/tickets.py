@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import secrets
-import time
-from datetime import UTC, datetime, timedelta
 
-import click
-import jwt
 from flask import Blueprint, Flask, Response, current_app, jsonify, request, session
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
 
-from corkboard.events import store
+import corkboard.settings
+from corkboard.tickets import sign
 from wsgi_app.settings import Settings
 
 blueprint = Blueprint("tickets", __name__, url_prefix="/api")
 
 COOKIE = "corkboard_ticket"
-ALGORITHM = "HS256"
 
 
 def topics_for(subject: str) -> list[str]:
@@ -42,46 +38,22 @@ def current_subject() -> str:
 @blueprint.post("/tickets")
 def create_ticket() -> Response:
     """A ticket in the answer, for programs, and in a cookie that scripts cannot read, for browsers."""
-    settings: Settings = current_app.extensions["settings"]
     subject = current_subject()
-    now = datetime.now(UTC).replace(microsecond=0)
-    expires = now + timedelta(seconds=settings.ticket_seconds)
     topics = topics_for(subject)
-    claims = {"sub": subject, "iat": time.time(), "exp": expires, "topics": topics}
-    ticket = jwt.encode(claims, settings.keys()[0], ALGORITHM)
-    response = jsonify(ticket=ticket, expires_at=expires.isoformat().replace("+00:00", "Z"), topics=topics)
+    ticket = sign(subject, topics)
+    expires_at = ticket.expires.isoformat().replace("+00:00", "Z")
+    response = jsonify(ticket=ticket.token, expires_at=expires_at, topics=topics)
     response.status_code = 201
     response.headers["Cache-Control"] = "no-store"
     response.set_cookie(
         COOKIE,
-        ticket,
-        max_age=settings.ticket_seconds,
+        ticket.token,
+        max_age=corkboard.settings.load().ticket_seconds,
         httponly=True,
         samesite="Strict",
         secure=request.is_secure,
     )
     return response
-
-
-def revoke(subject: str) -> None:
-    """Takes back every ticket of a subject: its sockets are closed on all replicas, within a second.
-
-    Call it when somebody logs out, or must. A ticket that is issued afterwards is good again.
-
-    Raises:
-        StoreUnavailable: Redis is away; call it again.
-    """
-    settings: Settings = current_app.extensions["settings"]
-    store().call(
-        "revoke", "control", {"subject": subject, "now": time.time(), "seconds": settings.ticket_seconds}
-    )
-
-
-@blueprint.cli.command("revoke")
-@click.argument("subject")
-def revoke_command(subject: str) -> None:
-    """Take back every ticket of SUBJECT."""
-    revoke(subject)
 
 
 class _Session(SecureCookieSessionInterface):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import secrets
@@ -13,13 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import jwt
 import psutil
 
-from local.settings import ROOT
+import corkboard
 from local.supervisor import Supervisor
 from redis import Redis
 from tests.harness.clients import http, wait_for
@@ -92,28 +92,31 @@ redis.call('HSET', KEYS[2], 'offset', ARGV[1])
 
 
 class Publisher:
-    """Publishes as the Flask app does, through the library, but without HTTP around it."""
+    """Publishes as an app does, from this process.
 
-    def __init__(self, client: Redis) -> None:
-        source = (ROOT / "corkboard" / "functions.lua").read_text()
-        self._version = hashlib.sha256(source.encode()).hexdigest()[:12]
-        self._client = client
-        client.function_load(source.replace("@VERSION@", self._version), replace=True)
+    The kit reads its settings at each call, so publishers of several stacks can take turns.
+    """
+
+    def __init__(self, app_env: Path) -> None:
+        self._app_env = app_env
 
     def __call__(self, topic: str, data: Any = None, history: int = 10_000) -> str:
-        """Publishes one event; its id."""
-        now = time.time()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03}Z"
-        facts = {"topic": topic, "type": "test", "time": stamp, "request_id": "", "history": history}
-        answer: bytes = self._client.fcall(
-            f"publish_{self._version}", 1, f"topic:{{{topic}}}", json.dumps(facts), json.dumps(data)
-        )  # type: ignore[assignment]
-        return answer.decode()
+        """Publishes one event; its id.
+
+        Raises:
+            StoreUnavailable: Redis is away.
+        """
+        self._configure(history)
+        return corkboard.publish(topic, "test", data)
 
     def revoke(self, subject: str) -> None:
         """Takes back a subject's tickets."""
-        arguments = {"topic": "control", "subject": subject, "now": time.time(), "seconds": 3600}
-        self._client.fcall(f"revoke_{self._version}", 1, "topic:{control}", json.dumps(arguments))
+        self._configure()
+        corkboard.revoke(subject)
+
+    def _configure(self, history: int = 10_000) -> None:
+        os.environ["CORKBOARD_ENV_FILE"] = str(self._app_env)
+        os.environ["CORKBOARD_HISTORY_LENGTH"] = str(history)
 
 
 def ticket(

@@ -60,7 +60,7 @@ def test_behind_tls_the_cookies_are_for_tls_only(local_stack: LocalStack) -> Non
 def test_a_ticket_says_who_what_and_how_long_under_the_key_of_the_stack(local_stack: LocalStack) -> None:
     with http(local_stack) as client:
         body = client.post("/api/tickets").json()
-    key = (local_stack.state.secrets / "wsgi" / "secret_key").read_text().strip()
+    key = (local_stack.state.secrets / "app" / "secret_key").read_text().strip()
     claims = jwt.decode(body["ticket"], key, algorithms=["HS256"])
     assert claims["topics"] == body["topics"] == ["board:*", f"user:{claims['sub']}"]
     assert claims["exp"] == datetime.fromisoformat(body["expires_at"]).timestamp()

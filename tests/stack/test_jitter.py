@@ -6,12 +6,13 @@ import asyncio
 import json
 import random
 import threading
+from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import RedisError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from corkboard import StoreUnavailable
 from tests.harness.clients import wait_for
 from tests.harness.local import LocalStack
 from tests.harness.sidecar import Publisher, redis, replicas
@@ -71,13 +72,10 @@ class Client:
 
 def publish_until(local_stack: LocalStack, topic: str, stop: threading.Event, acknowledged: set[str]) -> None:
     """Publishes steadily, and collects the ids of those that were acknowledged."""
-    publish: Publisher | None = None
+    publish = Publisher(local_stack.state.app_env)
     while not stop.wait(1 / RATE):
-        try:
-            publish = publish or Publisher(redis(local_stack, "wsgi"))
+        with suppress(StoreUnavailable):
             acknowledged.add(publish(topic, len(acknowledged)))
-        except RedisError:
-            publish = None
 
 
 def test_all_is_delivered_once_and_in_order_to_clients_on_bad_lines(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -48,13 +47,6 @@ def test_a_setting_that_an_app_refuses_is_named_by_the_start(
 ) -> None:
     fresh.environment[name] = value
     assert_refused(fresh, name)
-
-
-def test_a_broken_function_library_is_named_by_the_start(fresh: LocalStack, tmp_path: Path) -> None:
-    broken = tmp_path / "functions.lua"
-    broken.write_text("#!lua name=corkboard\nnonsense nonsense\n")
-    fresh.environment["FUNCTIONS_FILE"] = str(broken)
-    assert_refused(fresh, "functions.lua")
 
 
 def test_a_taken_port_is_named(fresh: LocalStack) -> None:

@@ -80,7 +80,7 @@ class Server:
             return Redis(port=port, username=user, password=(folder / file).read_text(), socket_timeout=30)
 
         self.admin = client("admin", "redis/admin_password")
-        self.publish = Publisher(client("wsgi", "wsgi/redis_password"))
+        self.publish = Publisher(folder / "app" / "app.env")
         self.settings = Settings(
             redis_url=f"redis://127.0.0.1:{port}/0",  # type: ignore[arg-type]
             redis_password_file=folder / "asgi" / "redis_password",
@@ -114,9 +114,9 @@ class Server:
 def server() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="corkboard-model-") as name:
         folder = Path(name)
-        subprocess.run(["sh", ROOT / "redis" / "secrets.sh", folder], check=True)
-        (folder / "data").mkdir()
         port = free_port()
+        subprocess.run(["sh", ROOT / "redis" / "secrets.sh", folder, f"127.0.0.1:{port}"], check=True)
+        (folder / "data").mkdir()
         process = subprocess.Popen(
             [
                 binaries.redis(), ROOT / "redis" / "redis.conf", "--port", str(port), "--bind", "127.0.0.1",

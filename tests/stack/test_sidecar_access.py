@@ -21,7 +21,6 @@ from tests.harness.sidecar import (
     RawSocket,
     Replica,
     frame,
-    redis,
     replicas,
     running,
     ticket,
@@ -213,7 +212,7 @@ def seconds_until_out(local_stack: LocalStack) -> float:
         lines = stream.iter_lines()
         assert next(lines) == "event: subscribed"
         begun = time.monotonic()
-        Publisher(redis(local_stack, "wsgi")).revoke(subject)
+        Publisher(local_stack.state.app_env).revoke(subject)
         for socket in sockets:
             with pytest.raises(ConnectionClosed) as closed:
                 socket.expect("never")

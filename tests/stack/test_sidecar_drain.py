@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from tests.harness.clients import http, wait_for
 from tests.harness.local import LocalStack
-from tests.harness.sidecar import Publisher, Replica, redis, replicas
+from tests.harness.sidecar import Publisher, Replica, replicas
 
 CLIENTS = 100
 DRAIN_SECONDS = 8  # the default
@@ -63,7 +63,7 @@ def test_a_stop_is_spread_over_the_drain_window_and_loses_nothing(
 ) -> None:
     leaving = replicas(local_stack)[0]
     topic = f"board:{board}"
-    publish = Publisher(redis(local_stack, "wsgi"))
+    publish = Publisher(local_stack.state.app_env)
     sent: list[str] = []
     facts: dict[str, Any] = {}
 

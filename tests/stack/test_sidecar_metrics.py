@@ -36,7 +36,7 @@ def change(replica: Replica) -> Change:
 
 @pytest.fixture(scope="module")
 def publish(local_stack: LocalStack) -> Publisher:
-    return Publisher(redis(local_stack, "wsgi"))
+    return Publisher(local_stack.state.app_env)
 
 
 def test_connections_and_subscriptions_are_counted_up_and_down(replica: Replica, board: str) -> None:

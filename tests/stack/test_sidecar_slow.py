@@ -87,7 +87,7 @@ def test_who_does_not_read_is_gone_in_time_and_comes_back_without_loss(
         evicted = found.number('evictions_total{code="1013"}')
         reader = Reader(found, topic)
         reader.start()
-        writer = Writer(Publisher(redis(local_stack, "wsgi")), topic)
+        writer = Writer(Publisher(local_stack.state.app_env), topic)
         writer.start()
         try:
             # Until the buffers on the way are full it is not slow.

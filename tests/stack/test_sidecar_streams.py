@@ -15,7 +15,7 @@ import pytest
 
 from tests.harness.clients import Socket, http, wait_for
 from tests.harness.local import LocalStack
-from tests.harness.sidecar import Publisher, Replica, redis, replicas, total
+from tests.harness.sidecar import Publisher, Replica, replicas, total
 from tests.harness.stack import Stack
 
 
@@ -103,7 +103,7 @@ def topic(board: str) -> str:
 
 @pytest.fixture(scope="module")
 def publish(local_stack: LocalStack) -> Publisher:
-    return Publisher(redis(local_stack, "wsgi"))
+    return Publisher(local_stack.state.app_env)
 
 
 def test_a_stream_says_where_it_begins_and_then_every_event_at_once(

@@ -25,7 +25,9 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Flask]:
-    monkeypatch.setenv("SECRET_KEY", "s" * 32)
+    for name in ("SECRET_KEY", "CORKBOARD_SECRET_KEY"):
+        monkeypatch.setenv(name, "s" * 32)
+    monkeypatch.setenv("CORKBOARD_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     settings.load.cache_clear()
     yield create_app()

@@ -35,14 +35,17 @@ def test_none_as_public_topics_is_an_empty_list() -> None:
     [
         (WSGI, "WSGI_WORKERS", "0"),
         (WSGI, "WSGI_THREADS", "many"),
-        (WSGI, "HISTORY_LENGTH", "-1"),
+        (WSGI, "CORKBOARD_HISTORY_LENGTH", "-1"),
+        (WSGI, "CORKBOARD_TICKET_SECONDS", "1"),
+        (WSGI, "CORKBOARD_SECRET_KEY", "short"),
+        (WSGI, "CORKBOARD_SECRET_KEY_FILE", "/nowhere"),
+        (WSGI, "CORKBOARD_ENV_FILE", "/nowhere"),
         (WSGI, "LOG_LEVEL", "loud"),
-        (WSGI, "REDIS_URL", "http://redis"),
+        (WSGI, "CORKBOARD_URL", "http://redis"),
         (WSGI, "SECRET_KEY", "short"),
         (WSGI, "SECRET_KEY", ""),
         (ASGI, "SECRET_KEY", "short"),
-        (WSGI, "REDIS_PASSWORD_FILE", "/nowhere"),
-        (WSGI, "FUNCTIONS_FILE", "/nowhere"),
+        (WSGI, "SECRET_KEY_FILE", "/nowhere"),
         (ASGI, "ASGI_PORT", "abc"),
         (ASGI, "DRAIN_SECONDS", "21"),
         (ASGI, "LOG_LEVEL", "loud"),
@@ -52,7 +55,15 @@ def test_none_as_public_topics_is_an_empty_list() -> None:
     ids=lambda value: value if isinstance(value, str) else value[2],
 )
 def test_an_invalid_setting_stops_the_start(command: list[str], name: str, value: str) -> None:
-    settings = {"WSGI_BIND": "127.0.0.1:0", "ASGI_HOST": "127.0.0.1", "SECRET_KEY": "k" * 32}
+    settings = {
+        "WSGI_BIND": "127.0.0.1:0",
+        "ASGI_HOST": "127.0.0.1",
+        "SECRET_KEY": "k" * 32,
+        "CORKBOARD_URL": "redis://127.0.0.1:1/0",
+        "CORKBOARD_SECRET_KEY": "k" * 32,
+    }
+    # A file counts only where the value itself is not set.
+    settings.pop(name.removesuffix("_FILE"), None)
     env = {**os.environ, **settings, name: value}
     done = subprocess.run(
         command,

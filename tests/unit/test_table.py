@@ -13,8 +13,6 @@ from local.settings import ROOT, Docker, Stack, expected
 
 CLASSES = {*table.APPS, *table.PLACES, Stack, Docker}
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-# Read by tests only.
-UNDOCUMENTED = {"functions_file"}
 
 
 def names(text: str, pattern: str) -> list[str]:
@@ -33,7 +31,7 @@ def test_every_setting_stands_once_in_each_file() -> None:
 
 
 def test_every_field_of_every_class_is_a_setting_with_a_description() -> None:
-    fields = {name.upper() for each in CLASSES for name in set(each.model_fields) - UNDOCUMENTED}
+    fields = {name.upper() for each in CLASSES for name in each.model_fields}
     assert fields == table.documented()
 
 
@@ -54,9 +52,7 @@ def test_a_setting_that_two_classes_share_has_one_type_one_default_and_one_descr
 
 @pytest.mark.parametrize(("service", "app"), list(zip(("wsgi", "asgi"), table.APPS, strict=True)))
 def test_compose_passes_on_every_setting_of_the_service(service: str, app: type) -> None:
-    own = {name.upper() for name in app.__annotations__ if name in app.model_fields} - {  # type: ignore[attr-defined]
-        name.upper() for name in UNDOCUMENTED
-    }
+    own = {name.upper() for name in app.__annotations__ if name in app.model_fields}  # type: ignore[attr-defined]
     assert own <= set(COMPOSE[service]["environment"])
 
 

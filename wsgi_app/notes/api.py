@@ -14,8 +14,7 @@ from pydantic import TypeAdapter
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
 from werkzeug.routing import BaseConverter
 
-from corkboard import events
-from corkboard.store import StoreUnavailable
+from corkboard import StoreUnavailable, position
 from wsgi_app.notes import store as notes
 from wsgi_app.notes.models import BoardQuery, ListQuery, NewNote, NoteChanges
 
@@ -36,7 +35,7 @@ _lists_lock = threading.Lock()
 def list_notes() -> Response:
     """A page of a board's notes, newest first, and the cursor from which to subscribe."""
     query = ListQuery.model_validate(_query())
-    cursor = events.position(notes.topic_of(query.board))
+    cursor = position(notes.topic_of(query.board))
     if request.if_none_match.contains_weak(cursor):
         return _tagged(Response(status=304), cursor)
     with _lists_lock:
@@ -144,7 +143,8 @@ def _accepted_versions() -> list[int] | None:
 
 def _list_body(page: notes.Page) -> bytes:
     # The notes are JSON already: they are joined, not read and said again.
-    tail = json.dumps({"next": page.next and str(page.next), "cursor": page.cursor})
+    more = {"next": page.next and str(page.next), "cursor": page.cursor}
+    tail = json.dumps(more, separators=(",", ":"))
     return b'{"notes":[' + b",".join(page.notes) + b"]," + tail[1:].encode()
 
 

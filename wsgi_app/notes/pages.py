@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, jsonify, render_template
 from werkzeug.exceptions import NotFound
 
-from corkboard.events import store
+from corkboard.store import default
 from wsgi_app.notes.models import COLORS, LONGEST
 
 blueprint = Blueprint("pages", __name__)
@@ -38,7 +38,7 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """This process can serve: Redis answers. Else 503."""
-    store().ping()
+    default().ask(("PING",))
     return jsonify(status="ready")
 
 

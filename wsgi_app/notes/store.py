@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from corkboard.events import facts, store
+import corkboard.settings
+from corkboard import StoreUnavailable
+from corkboard.publish import facts
+from corkboard.store import LibraryBroken, Store, default
+from wsgi_app.metrics import timed
 from wsgi_app.notes.models import ListQuery, NewNote, NoteChanges
+from wsgi_app.settings import Settings
 
+log = logging.getLogger(__name__)
+
+FUNCTIONS = Path(__file__).with_name("notes.lua")
+IDEMPOTENCY = "idem:{notes}"
 # The board is part of the id, so that an id alone leads to the note's topic.
 NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
 EXPORT_NOTES = 200  # read at a time
@@ -43,6 +54,30 @@ class Page:
     cursor: str
 
 
+def connect(settings: Settings) -> Store:
+    """Redis with the functions of notes beside the kit's, and a connection for each thread."""
+    return Store(
+        corkboard.settings.load().url,
+        functions=[FUNCTIONS],
+        connections=settings.wsgi_threads,
+        observe=timed,
+    )
+
+
+def check(settings: Settings) -> None:
+    """Loads the functions once before the first request; without Redis it says so and goes on.
+
+    Raises:
+        SystemExit: with one line, when Redis refuses them.
+    """
+    try:
+        connect(settings).load()
+    except LibraryBroken as error:
+        raise SystemExit(str(error)) from None
+    except StoreUnavailable as error:
+        log.warning("%s; answering 503 until it does", error)
+
+
 def topic_of(board: str) -> str:
     """The topic that carries the events of a board."""
     return f"board:{board}"
@@ -59,19 +94,15 @@ def create(new: NewNote, idempotency_key: str | None = None) -> bytes:
     """
     topic = topic_of(new.board)
     note = {"id": f"{new.board}.{secrets.token_hex(8)}", **new.model_dump()}
-    arguments = {**facts("note.created"), "note": note, "folded": new.text.casefold()}
+    arguments: dict[str, Any] = {"type": "note.created", "note": note, "folded": new.text.casefold()}
+    keys = []
     if idempotency_key is not None:
         # As sent: a colour that we picked must not make a repeat look like another request.
         sent = json.dumps(new.model_dump(exclude_unset=True), sort_keys=True)
-        once = {
-            "idempotency_key": idempotency_key,
-            "fingerprint": hashlib.sha256(sent.encode()).hexdigest(),
-        }
-        # The board decides where the note is kept, so a key that comes with two boards would be
-        # looked up in two places. Its own place is asked first.
-        _checked(store().call("reserve", "idempotency", once))
-        arguments.update(once)
-    return _checked(store().call("note_create", topic, arguments))
+        arguments["idempotency_key"] = idempotency_key
+        arguments["fingerprint"] = hashlib.sha256(sent.encode()).hexdigest()
+        keys.append(IDEMPOTENCY)
+    return _checked(_call("note_create", topic, {**facts(), **arguments}, keys))
 
 
 def get(note_id: str) -> bytes:
@@ -81,10 +112,11 @@ def get(note_id: str) -> bytes:
         NoSuchNote, StoreUnavailable
     """
     topic = _topic_of_note(note_id)
-    body = store().hash_get(f"notes:{{{topic}}}", note_id)
+    (body,) = default().ask(("HGET", f"notes:{{{topic}}}", note_id))
     if body is None:
         raise NoSuchNote
-    return body
+    found: bytes = body
+    return found
 
 
 def update(note_id: str, changes: NoteChanges, versions: list[int] | None = None) -> bytes:
@@ -121,7 +153,7 @@ def page(query: ListQuery) -> Page:
         arguments["q"] = query.q.casefold()
     if query.done is not None:
         arguments["done"] = query.done
-    cursor, last, found = store().call("note_list", topic_of(query.board), arguments, read=True)
+    cursor, last, found = _call("note_list", topic_of(query.board), arguments, read=True)
     return Page(found, int(last) if last else None, cursor.decode())
 
 
@@ -143,8 +175,15 @@ def _write(
     function: str, event: str, note_id: str, versions: list[int] | None, arguments: dict[str, Any]
 ) -> bytes:
     accepted = {} if versions is None else {"versions": versions}
-    arguments = {**facts(event), **arguments, **accepted, "id": note_id}
-    return _checked(store().call(function, _topic_of_note(note_id), arguments))
+    arguments = {**facts(), "type": event, **arguments, **accepted, "id": note_id}
+    return _checked(_call(function, _topic_of_note(note_id), arguments))
+
+
+def _call(
+    function: str, topic: str, arguments: dict[str, Any], more_keys: Sequence[str] = (), read: bool = False
+) -> Any:
+    payload = json.dumps({"topic": topic, **arguments}, ensure_ascii=False)
+    return default().call(function, [f"topic:{{{topic}}}", *more_keys], payload, read=read)
 
 
 def _topic_of_note(note_id: str) -> str:

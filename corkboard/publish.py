@@ -1,0 +1,206 @@
+"""Sending events."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from datetime import datetime, timezone
+from itertools import islice
+from typing import Any, NamedTuple, Union
+
+from redis.exceptions import ResponseError
+
+from corkboard import settings, store
+
+TOPIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,127}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+KEY_CHARACTERS = 512
+DAY = 24 * 60 * 60
+# Redis does nothing else while it sends these: a few milliseconds.
+EVENTS_PER_CALL = 500
+NOWHERE = "0-0"
+
+# The id of the request that causes the events, for frameworks other than Flask: a middleware sets it.
+request_id: ContextVar[str] = ContextVar("corkboard_request_id", default="")
+# Called with each event that is published: `corkboard.testing` listens here.
+recorders: list[Callable[[Event], None]] = []
+
+
+class Event(NamedTuple):
+    """One event for `publish_many`; a plain tuple does too."""
+
+    topic: str
+    type: str
+    data: Any = None
+    key: str | None = None
+
+
+AnyEvent = Union[Event, "tuple[str, str]", "tuple[str, str, Any]", "tuple[str, str, Any, str | None]"]
+
+
+class TooLate(Exception):
+    """Nothing was sent: a sender stood still for so long that keys of its events may be forgotten by now."""
+
+
+def publish(topic: str, type: str, data: Any = None, *, key: str | None = None) -> str:  # noqa: A002
+    """Sends an event to everybody who listens to `topic`, now or, after a broken connection, later.
+
+    Call it after the write that it reports has been committed.
+
+    Args:
+        topic: letters, digits and `: . _ -`, at most 128 characters.
+        type: what happened, such as `order.shipped`.
+        data: anything that JSON can express.
+        key: makes a repeat harmless: the same key on the same topic within a day sends nothing.
+
+    Returns:
+        The event's id, which is the cursor after it. For a repeat, the id of the first one.
+
+    Raises:
+        ValueError: the topic, type or key is invalid.
+        TypeError: JSON cannot express `data`.
+        NotConfigured: CORKBOARD_URL is not set.
+        StoreUnavailable: no answer from Redis within 2 s; it is unknown whether the event was sent.
+    """
+    return send([Event(topic, type, data, key)])[0]
+
+
+def publish_many(events: Iterable[AnyEvent]) -> list[str]:
+    """Sends events, in this order, in one round trip per 500; returns their ids.
+
+    All events of a round trip are sent in one step.
+
+    Raises:
+        As `publish`. Of several round trips, the earlier ones may have been sent.
+    """
+    all_events = iter([Event(*event) for event in events])
+    ids: list[str] = []
+    while chunk := list(islice(all_events, EVENTS_PER_CALL)):
+        ids += send(chunk)
+    return ids
+
+
+def send(events: Sequence[Event], *, keep: int = DAY, read_at: float | None = None) -> list[str]:
+    """Sends events in one step and returns their ids.
+
+    Args:
+        events: in the order in which they are to arrive.
+        keep: seconds for which their keys are remembered.
+        read_at: the time, by `now`, before the events were read from where they wait. When more than half
+            of `keep` has passed since, nothing is sent.
+
+    Raises:
+        As `publish`, and TooLate.
+    """
+    if not events:
+        return []
+    keys, arguments = words(events, keep=keep, read_at=read_at)
+    for event in events:
+        for record in recorders:
+            record(event)
+    if settings.load().off:
+        return [NOWHERE] * len(events)
+    try:
+        answer: list[bytes] = store.default().call("publish", keys, *arguments)
+    except ResponseError as error:
+        if str(error).startswith("LATE"):
+            raise TooLate("the events were read too long ago; read them again") from None
+        raise
+    return [each.decode() for each in answer]
+
+
+def words(
+    events: Sequence[Event], *, keep: int = DAY, read_at: float | None = None
+) -> tuple[list[str], list[str | bytes]]:
+    """The keys and arguments of the function `publish`, for `Store.call`.
+
+    Raises:
+        ValueError, TypeError, NotConfigured: as `publish`.
+    """
+    arguments: list[str | bytes] = [json.dumps({**facts(), "keep": keep, "read_at": read_at or 0})]
+    for event in events:
+        arguments += _checked(event)
+    return [f"topic:{{{event.topic}}}" for event in events], arguments
+
+
+def facts() -> dict[str, Any]:
+    """What functions of an app's own need to append events: time, request_id, and how many a topic keeps.
+
+    Raises:
+        NotConfigured: as `publish`.
+    """
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "request_id": _request_id(),
+        "history": settings.load().history_length,
+    }
+
+
+def now() -> float:
+    """The time of Redis, in seconds.
+
+    Raises:
+        NotConfigured, StoreUnavailable: as `publish`.
+    """
+    (answer,) = store.default().ask(("TIME",))
+    seconds, microseconds = answer
+    return int(seconds) + int(microseconds) / 1e6
+
+
+def position(topic: str) -> str:
+    """The cursor of a topic: a client that subscribes from it gets everything that comes after this call.
+
+    Read it before the data that it is sent along with.
+
+    Raises:
+        ValueError, NotConfigured, StoreUnavailable: as `publish`.
+    """
+    return positions([topic])[0]
+
+
+def positions(topics: Sequence[str], *, seconds: float = store.ANSWER_SECONDS) -> list[str]:
+    """The cursors of topics, in one round trip of at most `seconds`.
+
+    Raises:
+        ValueError, NotConfigured, StoreUnavailable: as `publish`.
+    """
+    for topic in topics:
+        check_topic(topic)
+    if not topics or settings.load().off:
+        return [NOWHERE] * len(topics)
+    asked = [("HMGET", f"topic:{{{topic}}}", "epoch", "offset") for topic in topics]
+    answers = store.default().ask(*asked, seconds=seconds)
+    return [f"{(epoch or b'0').decode()}-{(offset or b'0').decode()}" for epoch, offset in answers]
+
+
+def check_topic(topic: str) -> None:
+    """Raises ValueError when `topic` is none."""
+    if not isinstance(topic, str) or not TOPIC.fullmatch(topic):
+        raise ValueError(f"{topic!r} is not a topic: use letters, digits and : . _ - (at most 128)")
+
+
+def _checked(event: Event) -> Iterator[str | bytes]:
+    check_topic(event.topic)
+    if not isinstance(event.type, str) or not event.type:
+        raise ValueError(f"{event.type!r} is not an event's type: use a word such as order.shipped")
+    if event.key is not None and not 0 < len(event.key) <= KEY_CHARACTERS:
+        raise ValueError(f"{event.key!r} is not a key: use 1 to {KEY_CHARACTERS} characters")
+    data = json.dumps(event.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    yield event.topic
+    # What UTF-8 cannot hold raises here, before anything is sent.
+    yield event.type.encode()
+    yield (event.key or "").encode()
+    yield data.encode()
+
+
+def _request_id() -> str:
+    # Whoever has not imported Flask is in no request of Flask's.
+    flask = sys.modules.get("flask")
+    given = flask.request.headers.get("X-Request-Id", "") if flask and flask.has_request_context() else ""
+    for found in (given, request_id.get()):
+        if REQUEST_ID.fullmatch(found):
+            return found
+    return ""

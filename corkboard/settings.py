@@ -1,0 +1,188 @@
+"""Where the kit finds Redis, and the key that signs tickets.
+
+Nothing is read at import. Every call of `load` is cheap, and notices a changed environment or file.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+OFF = "off"
+KEY_CHARACTERS = 32
+NAMES = (
+    "CORKBOARD_URL",
+    "CORKBOARD_SECRET_KEY",
+    "CORKBOARD_SECRET_KEY_FILE",
+    "CORKBOARD_HISTORY_LENGTH",
+    "CORKBOARD_TICKET_SECONDS",
+    "CORKBOARD_ENV_FILE",
+)
+NEXT_STEP = (
+    "start Corkboard with `make up` in its folder, which writes .corkboard/app.env, and name that file in "
+    "CORKBOARD_ENV_FILE when this app runs in another folder; or set CORKBOARD_URL=off to send nothing"
+)
+
+
+class NotConfigured(Exception):
+    """A setting is missing or invalid. The message names it and the next step."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the kit was told.
+
+    Attributes:
+        url: of Redis, with user and password; or `off`.
+        keys: sign tickets, the first one only. The others are for whoever verifies.
+        history_length: events kept per topic.
+        ticket_seconds: how long a ticket is good for.
+    """
+
+    url: str
+    keys: tuple[str, ...] = ()
+    history_length: int = 10_000
+    ticket_seconds: int = 3600
+
+    @property
+    def off(self) -> bool:
+        """Nothing is sent."""
+        return self.url == OFF
+
+    @property
+    def signing_key(self) -> str:
+        """The key that signs.
+
+        Raises:
+            NotConfigured: there is none.
+        """
+        if not self.keys:
+            raise NotConfigured(f"CORKBOARD_SECRET_KEY is not set: {NEXT_STEP}")
+        return self.keys[0]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    settings: Settings
+    environment: tuple[str, ...]
+    files: Mapping[Path, object]  # with what tells that one has changed
+
+
+_loaded: _Loaded | None = None
+
+
+def load() -> Settings:
+    """The settings, from the environment; what is not there, from the file `app.env`.
+
+    The file is the one that CORKBOARD_ENV_FILE names, else the first of `.corkboard/app.env` and
+    `corkboard/.corkboard/app.env` in the current folder and its parents, else `/run/secrets/app.env`.
+    An empty variable counts as absent.
+
+    Raises:
+        NotConfigured: CORKBOARD_URL is missing, or a value is invalid.
+    """
+    global _loaded
+    environment = tuple(os.environ.get(name, "") for name in NAMES)
+    found = _loaded
+    if (
+        found is None
+        or found.environment != environment
+        or any(_stamp(file) != stamp for file, stamp in found.files.items())
+    ):
+        found = _loaded = _read(environment)
+    return found.settings
+
+
+def _read(environment: tuple[str, ...]) -> _Loaded:
+    given = {name: value for name, value in zip(NAMES, environment) if value}
+    files = {}
+    file = env_file(given)
+    if file:
+        files[file] = _stamp(file)
+        # A key from the environment, in whatever form, replaces the file's.
+        own_key = any(name.startswith("CORKBOARD_SECRET_KEY") for name in given)
+        read = {name: value for name, value in _lines(file) if not (own_key and "SECRET_KEY" in name)}
+        given = {**read, **given}
+    url = given.get("CORKBOARD_URL")
+    if not url:
+        raise NotConfigured(f"CORKBOARD_URL is not set, and there is no app.env: {NEXT_STEP}")
+    if url != OFF and not _is_redis(url):
+        raise NotConfigured("CORKBOARD_URL is invalid: expected redis://USER:PASSWORD@HOST:PORT/0, or off")
+    key_file = given.get("CORKBOARD_SECRET_KEY_FILE")
+    keys = given.get("CORKBOARD_SECRET_KEY", "").split()
+    if not keys and key_file:
+        files[Path(key_file)] = _stamp(Path(key_file))
+        keys = _text("CORKBOARD_SECRET_KEY_FILE", Path(key_file)).split()
+    if keys and min(map(len, keys)) < KEY_CHARACTERS:
+        raise NotConfigured(
+            f"CORKBOARD_SECRET_KEY is invalid: expected a key of at least {KEY_CHARACTERS} characters"
+        )
+    settings = Settings(
+        url,
+        tuple(keys),
+        _number(given, "CORKBOARD_HISTORY_LENGTH", Settings.history_length, 1, 1_000_000),
+        _number(given, "CORKBOARD_TICKET_SECONDS", Settings.ticket_seconds, 10, 30 * 24 * 3600),
+    )
+    return _Loaded(settings, environment, files)
+
+
+def env_file(given: Mapping[str, str]) -> Path | None:
+    """The file `app.env` that counts here, None when there is none."""
+    named = given.get("CORKBOARD_ENV_FILE")
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        for name in (".corkboard/app.env", "corkboard/.corkboard/app.env"):
+            if (folder / name).is_file():
+                return folder / name
+    container = Path("/run/secrets/app.env")
+    return container if container.is_file() else None
+
+
+def _lines(file: Path) -> Iterator[tuple[str, str]]:
+    for line in _text("CORKBOARD_ENV_FILE", file).splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            raise NotConfigured(f"CORKBOARD_ENV_FILE: {file} has a line with an open quote") from None
+        for word in words:
+            name, equals, value = word.partition("=")
+            if equals and name in NAMES and value:
+                yield name, value
+
+
+def _text(name: str, file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError as error:
+        raise NotConfigured(f"{name}: cannot read {file}: {error.strerror}") from None
+
+
+def _stamp(file: Path) -> object:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _number(given: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    value = given.get(name, str(default))
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise NotConfigured(
+            f"{name} is invalid: expected a whole number from {least} to {most}, not {value!r}"
+        )
+    return int(value)

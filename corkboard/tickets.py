@@ -1,0 +1,57 @@
+"""Tickets: what the app lets somebody listen to, in a form that the sidecar can check by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+import jwt
+
+from corkboard import settings, store
+
+ALGORITHM = "HS256"
+
+
+class Ticket(NamedTuple):
+    """A signed ticket, and when it expires (UTC)."""
+
+    token: str
+    expires: datetime
+
+
+def sign(subject: str, topics: Sequence[str]) -> Ticket:
+    """A ticket for CORKBOARD_TICKET_SECONDS.
+
+    Args:
+        subject: whose it is: what `revoke` takes. May be empty.
+        topics: globs of the topics that it opens, such as `user:7` or `team:3:*`.
+
+    Raises:
+        NotConfigured: there is no key.
+    """
+    loaded = settings.load()
+    now = time.time()
+    expires = int(now) + loaded.ticket_seconds
+    claims = {"sub": subject, "iat": now, "exp": expires, "topics": list(topics)}
+    token = jwt.encode(claims, loaded.signing_key, ALGORITHM)
+    return Ticket(token, datetime.fromtimestamp(expires, timezone.utc))
+
+
+def revoke(subject: str) -> None:
+    """Takes back every ticket of a subject: its connections are closed on all replicas, within a second.
+
+    Call it when somebody logs out, or must. A ticket that is signed afterwards is good again.
+
+    Raises:
+        ValueError: the subject is empty.
+        NotConfigured: CORKBOARD_URL is not set.
+        StoreUnavailable: Redis is away; call it again.
+    """
+    if not subject:
+        raise ValueError("the subject is empty: name whose tickets to revoke")
+    loaded = settings.load()
+    if not loaded.off:
+        times = repr(time.time()), str(loaded.ticket_seconds)
+        store.default().call("revoke", ["revoked:{control}"], subject, *times)
