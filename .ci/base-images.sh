@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The exact names stand once, in docker-compose.yml and in the Dockerfiles.
-mapfile -t images < <({ sed -n 's/^ *image: *//p' docker-compose.yml; sed -n 's/^FROM \([^ ]*:[^ ]*\).*/\1/p' ./*_app/Dockerfile; } | sort -u)
+# The names stand in the Dockerfiles. A stage has none with a colon; a digest that pins a tag is left out.
+mapfile -t dockerfiles < <(find . -name Dockerfile -not -path './.ci/*' -not -path '*/node_modules/*' -not -path './.venv/*')
+mapfile -t images < <(sed -n 's/^FROM \([^ @]*:[^ @]*\).*/\1/p' "${dockerfiles[@]}" | sort -u)
 
 # A stand-in knows what it was made from, so that one of yesterday is made anew.
 made_from=$(cat .ci/images/* .ci/base-images.sh | sha256sum | cut -c 1-12)
@@ -18,6 +19,10 @@ for image in "${images[@]}"; do
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 echo "base-images: no registry answers for ${missing[*]}; building stand-ins from Debian packages"
+if grep -l '^FROM [^ ]*@' "${dockerfiles[@]}"; then
+    echo "base-images: these pin a digest, and a stand-in has another one" >&2
+    exit 1
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -42,13 +47,13 @@ for image in "${missing[@]}"; do
 done
 for pid in "${pids[@]}"; do wait "$pid"; done
 
-# A patch level off is worth a word, another minor version is not the same test any more.
+# Another minor version is worth a line; another major version is another program.
 check() {
     local image=$1 tag=${1#*:} have=$2
     tag=${tag%-slim}
-    [ "$have" = "$tag" ] && return
+    case $have. in "$tag".*) return ;; esac
     echo "base-images: $image is stood in for by $have"
-    [ "${have%.*}" = "${tag%.*}" ]
+    [ "${have%%.*}" = "${tag%%.*}" ]
 }
 for image in "${missing[@]}"; do
     case $image in

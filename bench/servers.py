@@ -136,9 +136,7 @@ def nginx_before(port: int) -> Iterator[tuple[int, list[int]]]:
     with folder() as run:
         values = {
             "NGINX_PORT": str(edge), "NGINX_RUN_DIR": str(run), "STATIC_DIR": str(run),
-            "WSGI_SERVERS": f"server 127.0.0.1:{port};", "ASGI_SERVERS": f"server 127.0.0.1:{port};",
-            "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
-            "RATE_LIMIT": "0", "RATE_LIMIT_RATE": "1", "RATE_LIMIT_BURST": "1",
+            "APP_SERVER": f"127.0.0.1:{port}", "ASGI_SERVERS": f"127.0.0.1:{port}", "RATE_LIMIT": "0",
         }  # fmt: skip
         render.render(run, values)
         command = [binaries.nginx(), "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf")]

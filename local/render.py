@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from local.errors import LocalError
 from local.settings import ROOT
 
 TEMPLATES = ROOT / "nginx" / "templates"
+# What the image's entrypoint sources before it renders: defaults, bounds, and what follows from the settings.
+SETTINGS = ROOT / "nginx" / "16-settings.envsh"
+UPPER_CASE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 
 
@@ -19,13 +23,32 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
     return VARIABLE.sub(lambda found: values.get(found[1] or found[2], found[0]), text)
 
 
+def complete(values: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """The named variables as nginx/16-settings.envsh leaves them, when it starts with `values`.
+
+    Raises:
+        LocalError: a value is invalid. One line, with the variable's name and what is expected.
+    """
+    script = r""". "$0"; for name; do eval "value=\${$name-}"; printf '%s\0' "$value"; done"""
+    command = ["sh", "-c", script, str(SETTINGS), *(wanted := sorted(names))]
+    environment = {"PATH": os.environ.get("PATH", os.defpath), **values}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise LocalError(answer.stderr.strip(), code=2)
+    return dict(zip(wanted, answer.stdout.split("\0"), strict=False))
+
+
 def render(folder: Path, values: Mapping[str, str]) -> None:
-    """Writes the whole configuration to `folder`, `nginx.conf` and what it includes."""
+    """Writes the whole configuration to `folder`, `nginx.conf` and what it includes.
+
+    Raises:
+        LocalError: a value is invalid.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for template in sorted(TEMPLATES.rglob("*.template")):
-        target = folder / template.relative_to(TEMPLATES).with_suffix("")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(substitute(template.read_text(), values))
+    texts = {template: template.read_text() for template in sorted(TEMPLATES.glob("*.template"))}
+    completed = complete(values, {name for text in texts.values() for name in UPPER_CASE.findall(text)})
+    for template, text in texts.items():
+        (folder / template.stem).write_text(substitute(text, completed))
 
 
 def check(nginx: str, folder: Path) -> None:

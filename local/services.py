@@ -55,21 +55,15 @@ def port_names(settings: Settings) -> list[str]:
 
 
 def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> dict[str, str]:
-    """The template's variables; the same names are set for the nginx container in docker-compose.yml."""
-    # A replica that refused, or was restarted, is asked again at once; asking costs next to nothing.
-    replicas = (f"server 127.0.0.1:{ports[name]} max_fails=0;" for name in sidecars(settings))
-    return {
+    """What nginx/16-settings.envsh starts from; in the container, the same names are set by Compose."""
+    given = {name: settings.environment[name] for name in NGINX_SETTINGS if name in settings.environment}
+    return given | {
         "NGINX_PORT": str(settings.http_port),
         "NGINX_RUN_DIR": str(state.run / "nginx"),
         "STATIC_DIR": str(ROOT / "wsgi_app" / "notes" / "static"),
-        "WSGI_SERVERS": f"server 127.0.0.1:{ports['wsgi']};",
-        "ASGI_SERVERS": " ".join(replicas),
-        # Nothing has to be looked up here.
-        "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
-        # As nginx/15-rate-limit.envsh does it in the container.
+        "APP_SERVER": f"127.0.0.1:{ports['wsgi']}",
+        "ASGI_SERVERS": " ".join(f"127.0.0.1:{ports[name]}" for name in sidecars(settings)),
         "RATE_LIMIT": str(settings.rate_limit),
-        "RATE_LIMIT_RATE": str(max(settings.rate_limit, 1)),
-        "RATE_LIMIT_BURST": str(max(settings.rate_limit, 1) * 4),
     }
 
 

@@ -1,13 +1,16 @@
-"""The deployment in real containers, under a project name and a port of its own."""
+"""The deployment in real containers: from a clone, and under a project name and a port, of its own."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 from local.settings import ROOT, load
@@ -37,10 +40,31 @@ def engine_missing() -> str | None:
     return None
 
 
+def clone(target: Path) -> None:
+    """Copies this working tree as `git clone` does it under a strict umask: for the owner only."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        source, copy = ROOT / name, target / name
+        if source.is_file():
+            copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+            copy.chmod(source.stat().st_mode & 0o700)
+    for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
+        folder.chmod(0o700)
+
+
 class ComposeStack:
     """One deployment; `environment` holds settings as they could stand in `.env`."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="corkboard-test-")).resolve()
+        clone(self.root)
         self.project = f"corkboard-test-{secrets.token_hex(4)}"
         port = free_port()
         self.base_url = f"http://127.0.0.1:{port}"
@@ -73,7 +97,7 @@ class ComposeStack:
         """
         result = subprocess.run(
             [*COMMAND, f"--project-name={self.project}", *arguments],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -99,8 +123,13 @@ class ComposeStack:
             raise AssertionError(f"{failure}\n{self.compose('logs', '--tail=30', check=False)}") from None
 
     def stop(self) -> None:
-        """Stops everything and removes all of it: containers, networks, volumes, images."""
+        """Stops everything and removes all of it: containers, networks, volumes, images, the clone."""
         self.compose("down", "--volumes", "--remove-orphans", "--rmi=local", "--timeout=3", check=False)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def upgrade(self) -> None:
+        """What the README says to do after `git pull`: builds again and replaces what has changed."""
+        self.compose("up", "--build", "--wait", "--quiet-pull")
 
     def recreate(self, service: str) -> None:
         """Replaces the service's containers by new ones, as a deploy does; returns when they are healthy."""

@@ -42,5 +42,5 @@ def test_a_ticket_stays_out_of_the_error_log_too(without_apps: httpx.Client, loc
 
 
 def test_static_files_and_the_health_check_need_no_app(without_apps: httpx.Client) -> None:
-    assert without_apps.get("/nginx/healthz").status_code == 200
+    assert without_apps.get("/ws/nginx/healthz").status_code == 200
     assert without_apps.get("/static/12345678/nowhere").status_code == 404

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from local import binaries, render
+from local.errors import LocalError
 from local.settings import ROOT
 
 CONTAINER = {
     "NGINX_PORT": "8080",
     "NGINX_RUN_DIR": "",
     "STATIC_DIR": "/srv/static",
-    "WSGI_SERVERS": "server wsgi:8000 resolve;",
-    "ASGI_SERVERS": "server asgi:8001 resolve max_fails=0;",
+    "APP_SERVER": "wsgi:8000",
+    "ASGI_SERVERS": "asgi:8001",
     "NGINX_LOCAL_RESOLVERS": "127.0.0.11",
-    "RATE_LIMIT": "20",
-    "RATE_LIMIT_RATE": "20",
-    "RATE_LIMIT_BURST": "80",
 }
-HOST = CONTAINER | {
-    "WSGI_SERVERS": "server 127.0.0.1:20001;",
-    "ASGI_SERVERS": "server 127.0.0.1:20002; server 127.0.0.1:20003;",
-    "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
+HOST = {
+    "NGINX_PORT": "8080",
+    "NGINX_RUN_DIR": "",
+    "STATIC_DIR": "/srv/static",
+    "APP_SERVER": "127.0.0.1:20001",
+    "ASGI_SERVERS": "127.0.0.1:20002 127.0.0.1:20003",
 }
 
 
+@pytest.mark.parametrize("site", ["demo", "app"])
 @pytest.mark.parametrize("values", [CONTAINER, HOST], ids=["container", "host"])
-def test_nginx_accepts_the_configuration_without_a_warning(tmp_path: Path, values: dict[str, str]) -> None:
-    render.render(tmp_path, values | {"NGINX_RUN_DIR": str(tmp_path)})
+def test_nginx_accepts_the_configuration_without_a_warning(
+    tmp_path: Path, values: dict[str, str], site: str
+) -> None:
+    render.render(tmp_path, values | {"NGINX_RUN_DIR": str(tmp_path), "SITE": site})
     command = [
         binaries.nginx(),
         "-e",
@@ -49,9 +54,39 @@ def test_nginx_accepts_the_configuration_without_a_warning(tmp_path: Path, value
 def test_every_variable_is_replaced_and_no_other(tmp_path: Path) -> None:
     render.render(tmp_path, CONTAINER | {"NGINX_RUN_DIR": str(tmp_path)})
     text = "".join(file.read_text() for file in tmp_path.glob("*.conf"))
-    for name in CONTAINER:
-        assert f"${{{name}}}" not in text
+    assert not re.findall(r"\$\{[A-Z_]+\}", text)
     assert "$remote_addr" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("RATE_LIMIT", value) for value in ("999999", "100001", "-1", "fast", "1.5", "010", " ")),
+        *(("NGINX_WORKERS", value) for value in ("0", "65", "auto")),
+        *(("MAX_BODY", value) for value in ("big", "16mb", "m", "-1")),
+        ("SITE", "other"),
+    ],
+)
+def test_an_invalid_setting_is_refused_with_one_line_that_names_it(name: str, value: str) -> None:
+    with pytest.raises(LocalError) as refused:
+        render.complete(HOST | {name: value}, [name])
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{name} is invalid: expected ")
+    assert repr(value) in line
+
+
+@pytest.mark.parametrize(
+    ("given", "rate", "burst"), [("", "100", "400"), ("0", "1", "4"), ("100000", "100000", "400000")]
+)
+def test_a_burst_is_four_seconds_of_the_rate(given: str, rate: str, burst: str) -> None:
+    found = render.complete(HOST | {"RATE_LIMIT": given}, ["NGINX_RATE", "NGINX_BURST"])
+    assert found == {"NGINX_RATE": rate, "NGINX_BURST": burst}
+
+
+def test_there_are_as_many_workers_as_cores_and_at_most_eight() -> None:
+    (workers,) = render.complete(HOST, ["NGINX_WORKERS"]).values()
+    assert 1 <= int(workers) <= min(os.cpu_count() or 1, 8)
+    assert render.complete(HOST | {"NGINX_WORKERS": "17"}, ["NGINX_WORKERS"]) == {"NGINX_WORKERS": "17"}
 
 
 def test_a_request_is_never_sent_twice_when_it_may_not() -> None:

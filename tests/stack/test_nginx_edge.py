@@ -206,11 +206,11 @@ def test_other_arguments_stay_readable_beside_a_ticket(stack: Stack, client: htt
 
 
 def test_the_health_check_answers(local_stack: LocalStack) -> None:
-    assert httpx.get(f"{local_stack.base_url}/nginx/healthz", trust_env=False).text == "ok\n"
+    assert httpx.get(f"{local_stack.base_url}/ws/nginx/healthz", trust_env=False).text == "ok\n"
 
 
 def test_the_error_page_has_no_address_of_its_own(client: httpx.Client) -> None:
-    assert_is_problem(client.get("/nginx/problem"), 404)
+    assert_is_problem(client.get("/ws/nginx/problem"), 404)
 
 
 def test_static_files_are_kept_for_a_year_and_have_their_type(client: httpx.Client) -> None:

@@ -1,0 +1,79 @@
+"""What `docker compose up --build` takes over from a changed clone, whatever the modes of its files are."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.harness.clients import http
+from tests.harness.compose import ComposeStack
+
+
+@contextmanager
+def edited(stack: ComposeStack, name: str, old: str, new: str) -> Iterator[None]:
+    """The stack after an upgrade to a clone with that change; afterwards it is as before."""
+    file = stack.root / name
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+    try:
+        stack.upgrade()
+        yield
+    finally:
+        file.write_text(text)
+        stack.upgrade()
+
+
+def started(stack: ComposeStack, service: str) -> str:
+    """When the service's first container was started."""
+    (time,) = (
+        container["State"]["StartedAt"]
+        for container in stack.containers().values()
+        if container["Config"]["Labels"]["com.docker.compose.service"] == service
+    )
+    return str(time)
+
+
+def test_a_clone_that_only_its_owner_can_read_runs(stack: ComposeStack) -> None:
+    files = [path for path in stack.root.rglob("*") if path.name != "results"]
+    assert not any(stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files)
+    with http(stack) as client:
+        assert client.get("/readyz").status_code == 200
+        assert client.get("/ws/readyz").status_code == 200
+        assert client.get("/static/00000000/wall.css").status_code == 200
+
+
+def test_a_changed_template_of_nginx_arrives(stack: ComposeStack) -> None:
+    template = "nginx/templates/sidecar.conf.template"
+    with edited(stack, template, 'return 200 "ok', 'return 200 "new'):
+        assert stack.exec("nginx", "curl", "-s", "http://127.0.0.1:8080/ws/nginx/healthz") == "new\n"
+
+
+def test_a_changed_static_file_arrives(stack: ComposeStack) -> None:
+    file = "wsgi_app/notes/static/wall.css"
+    text = (stack.root / file).read_text()
+    with edited(stack, file, text, f"/* changed */ {text}"), http(stack) as client:
+        assert client.get("/static/00000000/wall.css").text.startswith("/* changed */")
+
+
+def test_a_changed_redis_conf_arrives_and_the_data_stays(stack: ComposeStack) -> None:
+    stack.redis_cli("set", "kept", "yes")
+    with edited(stack, "redis/redis.conf", "maxmemory 256mb", "maxmemory 255mb"):
+        assert stack.redis_cli("config", "get", "maxmemory").split() == ["maxmemory", str(255 << 20)]
+        assert stack.redis_cli("get", "kept") == "yes"
+
+
+def test_a_changed_acl_arrives_and_the_passwords_stay(stack: ComposeStack) -> None:
+    before = stack.exec("wsgi", "cat", "/run/secrets/redis_password")
+    with edited(
+        stack, "redis/users.acl", "user health on", "user visitor on nopass -@all +ping\nuser health on"
+    ):
+        assert stack.redis_cli_as("visitor", "x", "PING") == "PONG"
+        assert stack.exec("wsgi", "cat", "/run/secrets/redis_password") == before
+
+
+def test_an_upgrade_without_a_change_touches_nothing(stack: ComposeStack) -> None:
+    before = {service: started(stack, service) for service in ("nginx", "wsgi", "redis")}
+    stack.upgrade()
+    assert {service: started(stack, service) for service in before} == before
