@@ -56,14 +56,14 @@ def port_names(settings: Settings) -> list[str]:
 
 def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> dict[str, str]:
     """What nginx/16-settings.envsh starts from; in the container, the same names are set by Compose."""
-    given = {name: settings.environment[name] for name in NGINX_SETTINGS if name in settings.environment}
-    return given | {
+    return {
         "NGINX_PORT": str(settings.http_port),
         "NGINX_RUN_DIR": str(state.run / "nginx"),
         "STATIC_DIR": str(ROOT / "wsgi_app" / "notes" / "static"),
         "APP_SERVER": f"127.0.0.1:{ports['wsgi']}",
         "ASGI_SERVERS": " ".join(f"127.0.0.1:{ports[name]}" for name in sidecars(settings)),
         "RATE_LIMIT": str(settings.rate_limit),
+        "NGINX_WORKERS": str(settings.nginx_workers or ""),
     }
 
 

@@ -53,11 +53,22 @@ class Stack(BaseModel):
         description="Seconds that a ticket is valid. A socket ends with its ticket and comes back with a "
         "new one. Reaches the app through `app.env`.",
     )
+    nginx_workers: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Processes of nginx. Unset: one per core that it may use, and at most eight.",
+    )
 
 
 class Docker(BaseModel):
     """What only containers need; `make up` without Docker ignores it."""
 
+    app_server: str | None = Field(
+        None,
+        description="The address of an app of your own, as in web:8000. It takes the place of the demo, "
+        "whose container stays off.",
+    )
     open_files: int = Field(
         20_000,
         ge=1024,
@@ -67,8 +78,8 @@ class Docker(BaseModel):
     loadtest_port: int = Field(
         8089, ge=1, le=65535, description="The web page of the load tests, on this machine only."
     )
-    ca_bundle: Path = Field(
-        Path("/dev/null"),
+    ca_bundle: Path | None = Field(
+        None,
         description="A bundle of CA certificates for builds behind a proxy that intercepts TLS.",
     )
 
@@ -111,6 +122,5 @@ def expected(field: FieldInfo) -> str:
     }
     if not bounds:
         return ""
-    return (
-        f"{'a whole number' if field.annotation is int else 'a number'} from {bounds['ge']} to {bounds['le']}"
-    )
+    whole = int in (field.annotation, *get_args(field.annotation))
+    return f"a {'whole ' if whole else ''}number from {bounds['ge']} to {bounds['le']}"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the official image does before nginx starts: name the resolvers, render the templates.
+# What the official image does before nginx starts: name the resolvers, run the scripts, render the templates.
 set -eu
 
 if [ "${1:-}" = nginx ]; then
@@ -7,9 +7,15 @@ if [ "${1:-}" = nginx ]; then
         NGINX_LOCAL_RESOLVERS=$(awk '$1 == "nameserver" { print ($2 ~ /:/) ? "[" $2 "]" : $2 }' /etc/resolv.conf | paste -sd ' ')
         export NGINX_LOCAL_RESOLVERS
     fi
-    for settings in /docker-entrypoint.d/*.envsh; do
-        # shellcheck source=/dev/null
-        if [ -x "$settings" ]; then . "$settings"; fi
+    for script in /docker-entrypoint.d/*; do
+        [ -x "$script" ] || continue
+        case $script in
+            *.envsh)
+                # shellcheck source=/dev/null
+                . "$script"
+                ;;
+            *.sh) "$script" ;;
+        esac
     done
     templates=${NGINX_ENVSUBST_TEMPLATE_DIR:-/etc/nginx/templates}
     suffix=${NGINX_ENVSUBST_TEMPLATE_SUFFIX:-.template}

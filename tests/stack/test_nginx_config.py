@@ -11,7 +11,7 @@ import pytest
 
 from local import binaries, render
 from local.errors import LocalError
-from local.settings import ROOT
+from local.settings import ROOT, Stack
 
 CONTAINER = {
     "NGINX_PORT": "8080",
@@ -61,8 +61,6 @@ def test_every_variable_is_replaced_and_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("RATE_LIMIT", value) for value in ("999999", "100001", "-1", "fast", "1.5", "010", " ")),
-        *(("NGINX_WORKERS", value) for value in ("0", "65", "auto")),
         *(("MAX_BODY", value) for value in ("big", "16mb", "m", "-1")),
         ("SITE", "other"),
     ],
@@ -73,6 +71,11 @@ def test_an_invalid_setting_is_refused_with_one_line_that_names_it(name: str, va
     (line,) = str(refused.value).splitlines()
     assert line.startswith(f"{name} is invalid: expected ")
     assert repr(value) in line
+
+
+def test_the_default_limit_is_that_of_the_table() -> None:
+    (limit,) = render.complete(HOST, ["RATE_LIMIT"]).values()
+    assert int(limit) == Stack.model_fields["rate_limit"].default
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ ASGI = [sys.executable, "-m", "asgi_app"]
 
 
 def test_a_process_has_drained_before_it_is_killed() -> None:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    grace = int(compose["services"]["asgi"]["stop_grace_period"].removesuffix("s"))
+    compose = yaml.safe_load((ROOT / "docker-compose.base.yml").read_text())
+    grace = int(compose["services"]["server"]["stop_grace_period"].removesuffix("s"))
     killed_after = min(grace, Service.__dataclass_fields__["stop_seconds"].default)
     assert killed_after > limits.DRAIN_SECONDS + limits.LAST_SECONDS
 

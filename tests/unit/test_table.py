@@ -64,6 +64,6 @@ def test_compose_reads_no_setting_that_is_not_in_the_table() -> None:
 def test_compose_and_the_code_agree_on_defaults() -> None:
     defaults = {setting.name: setting.default for group in table.groups().values() for setting in group}
     for file in ROOT.glob("docker-compose*.yml"):
-        for name, default in re.findall(r"\$\{([A-Z][A-Z0-9_]*):-([^}]*)\}", file.read_text()):
+        for name, default in re.findall(r"\$\{([A-Z][A-Z0-9_]*):-([^$}]*)\}", file.read_text()):
             if defaults[name]:
                 assert default == defaults[name], f"{name} in {file.name}"

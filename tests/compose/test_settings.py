@@ -1,0 +1,45 @@
+"""How a container takes its settings, where no `make up` has looked at them before."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.harness.compose import ComposeStack
+
+
+def nginx(stack: ComposeStack, *options: str, command: str) -> subprocess.CompletedProcess[str]:
+    """A shell command in a container of nginx' image, after its entrypoint's scripts."""
+    addresses = ["-e", "APP_SERVER=a:1", "-e", "ASGI_SERVERS=b:1"]
+    run = ["docker", "run", "--rm", "--tmpfs=/run/nginx:uid=101", *addresses, *options]
+    image = f"{stack.project}-nginx"
+    return subprocess.run(
+        [*run, image, "nginx", *command.split()], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("RATE_LIMIT", "999999"), ("RATE_LIMIT", "fast"), ("NGINX_WORKERS", "0")]
+)
+def test_an_invalid_setting_of_nginx_is_one_line_that_names_it(
+    stack: ComposeStack, name: str, value: str
+) -> None:
+    result = nginx(stack, "-e", f"{name}={value}", command="-v")
+    assert result.returncode != 0
+    (line,) = (line for line in result.stderr.splitlines() if name in line)
+    assert line.startswith(f"{name} is invalid: expected a whole number from ")
+    assert repr(value) in line
+    assert "nginx version" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "workers"),
+    [(["--cpus=0.5"], "1"), (["--cpus=2"], "2"), (["-e", "NGINX_WORKERS=5"], "5")],
+    ids=["half a core", "two cores", "set"],
+)
+def test_nginx_has_as_many_workers_as_its_quota_has_cores(
+    stack: ComposeStack, options: list[str], workers: str
+) -> None:
+    shown = nginx(stack, *options, command="-T -c /run/nginx/nginx.conf").stdout
+    assert f"worker_processes {workers};" in shown
