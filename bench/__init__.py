@@ -1,1 +1,1 @@
-"""The parts of `python -m bench`: servers, generators, one module a question, and the report."""
+"""The benchmarks, `python -m bench`: servers, a load generator, experiments and the report."""

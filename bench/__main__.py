@@ -1,12 +1,12 @@
-"""`make bench`: the project against other ways to do the same, on this machine.
+"""`make bench`: compares the project with other ways to do the same, on this machine.
 
     make bench                                everything, up to five runs each; about an hour
-    make bench ARGS=--quick                   one short run each: does it work, and roughly how fast
+    make bench ARGS=--quick                   one short run each: does it work, and roughly how fast?
     make bench ARGS="--only fan-out --only memory"
-    make bench ARGS=--fresh                   forget what was measured before
+    make bench ARGS=--fresh                   discard earlier results
 
-What was measured is kept in bench/results/, so a run that was cut short goes on where it ended. With
---docs the tables and plots go into docs/performance.md as well.
+Results are kept in bench/results/, so an interrupted benchmark continues where it ended. --docs also puts
+the tables and plots into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ from functools import partial
 from pathlib import Path
 
 from bench import machine, report
+from bench.clients import Refused
 from bench.experiments import PEERS, RUNS, Experiment, all_experiments, baseline
 from bench.results import FOLDER, Results
 from bench.servers import Missing
-from bench.subscriber import Refused
 
 QUICK_SECONDS = 2.0
-# Half a core that works for somebody else falsifies everything.
-QUIET_LOAD = 0.5
-ENOUGH = 2  # times that a peer could not: once may be chance, and each takes long
-MOST_LETTERS = 200  # of why something failed
+QUIET_LOAD = 0.5  # with half a core busy elsewhere, all figures are wrong
+ENOUGH = 2  # failures of a peer: one may be chance, and each takes long
+MOST_LETTERS = 200  # of the reason why something failed
 
 
 def main() -> int:
-    """Measures what is missing, and reports; 1 when a measurement failed."""
+    """Measures what is missing and writes the report. Returns the exit code: 1 if a measurement failed."""
     arguments = _arguments()
-    # However it is ended, it stops the servers that it started.
+    # SIGTERM, too, must stop the servers that were started.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     results = Results(arguments.results, arguments.fresh, say)
@@ -49,7 +48,7 @@ def main() -> int:
     ]
     if not chosen:
         names = ", ".join(each.name for each in all_experiments())
-        print(f"no experiment is named so; there are: {names}", file=sys.stderr)
+        print(f"no experiment has that in its name; there are: {names}", file=sys.stderr)
         return 2
     _describe(arguments.results)
     ends = baseline()
@@ -67,14 +66,14 @@ def main() -> int:
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """Prints a line of progress."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def measure(results: Results, experiment: Experiment, most_runs: int, is_quick: bool) -> int:
-    """Interleaved: every subject once, then every subject again. Returns how many failed.
+    """Measures all subjects in turn, then all of them again. Returns the number of failures.
 
-    A peer that cannot do it is a result, and is not asked a third time; the project has to.
+    A peer that cannot do it twice is a result and is not tried again; for the project it is a failure.
     """
     seconds = min(QUICK_SECONDS, experiment.seconds) if is_quick else experiment.seconds
     failed = 0
@@ -106,10 +105,10 @@ def _part(experiment: Experiment, index: int) -> Experiment:
 
 
 def _describe(folder: Path) -> None:
-    """Keeps what the machine was like when the first measurement began."""
+    """Keeps a description of the machine, as it was before the first measurement."""
     load = os.getloadavg()[0]
     if load > QUIET_LOAD:
-        say(f"other programs are busy (load {load:.1f}): trust ratios, not figures")
+        say(f"other programs are busy (load {load:.1f}): trust the ratios, not the figures")
     file = folder / "machine.txt"
     if not file.exists():
         about = {**machine.description(), "load_before": round(load, 1)}
@@ -123,11 +122,11 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", action="append", metavar="WORD", help="experiments with this in their name")
-    parser.add_argument("--runs", type=int, default=RUNS, help="at most, of each measurement")
+    parser.add_argument("--runs", type=int, default=RUNS, help="runs of each measurement, at most")
     parser.add_argument("--quick", action="store_true", help="one run of two seconds each")
-    parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
-    parser.add_argument("--docs", action="store_true", help="put tables and plots into docs/performance.md")
-    parser.add_argument("--results", type=Path, default=FOLDER, help="where to keep them")
+    parser.add_argument("--fresh", action="store_true", help="discard earlier results")
+    parser.add_argument("--docs", action="store_true", help="also update docs/performance.md")
+    parser.add_argument("--results", type=Path, default=FOLDER, help="where to keep the results")
     arguments = parser.parse_args()
     if arguments.quick:  # never mixed with the others
         arguments.results /= "quick"
@@ -138,5 +137,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print("Interrupted; the next `make bench` goes on here.", file=sys.stderr)
+        print("Interrupted; the next `make bench` continues here.", file=sys.stderr)
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""This machine: its cores, what processes have used of them, and their memory."""
+"""This machine: its cores, and the CPU time and memory of processes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 OPEN_FILES = 20_000
 
-# The server alone has the last core; the generator, Redis and everything else share the others.
+# The server under test has the last core alone; the load generator, Redis and the rest share the others.
 ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 SERVER_CORES = ALL_CORES[-1:] if len(ALL_CORES) > 1 else ALL_CORES
 OTHER_CORES = ALL_CORES[:-1] if len(ALL_CORES) > 1 else ALL_CORES
 
 
 def pin(pids: Iterable[int], cores: list[int]) -> None:
-    """Keeps processes, with all their threads and children, on these cores, where the system can do that."""
+    """Pins processes with all their threads and children to these cores, where the system supports it."""
     if not cores:
         return
     for pid in family(pids):
@@ -36,7 +36,7 @@ def pin(pids: Iterable[int], cores: list[int]) -> None:
 
 
 def family(pids: Iterable[int]) -> list[int]:
-    """The processes and all that descend from them."""
+    """The processes and all their descendants."""
     found: dict[int, None] = {}
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
@@ -46,9 +46,9 @@ def family(pids: Iterable[int]) -> list[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """What these processes (not their children) have used of the processors so far.
+    """CPU time that these processes, without their children, have used so far.
 
-    From the scheduler's own account in nanoseconds; where there is none, from ticks of 10 ms.
+    From the scheduler's account in nanoseconds; where there is none, from ticks of 10 ms.
     """
     total = 0.0
     for pid in pids:
@@ -67,7 +67,7 @@ def memory(pids: Iterable[int]) -> int:
 
 
 def description() -> dict[str, object]:
-    """What a reader must know of the machine, and nothing that names it."""
+    """What a reader needs to know about the machine, and nothing that identifies it."""
     return {
         "cores": len(ALL_CORES) or os.cpu_count(),
         "processor": _processor(),
@@ -79,14 +79,14 @@ def description() -> dict[str, object]:
 
 
 def on_other_cores(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Runs a function in a process of its own beside the server; what it raises is raised here."""
+    """Calls a function in a new process on `OTHER_CORES`; returns or raises what it does."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, initializer=_begin) as pool:
         return pool.submit(function, *args, **kwargs).result()
 
 
 def raise_open_files() -> None:
-    """As many open files as the system allows, up to what the measurements need."""
+    """Raises the limit of open files to `OPEN_FILES`, or as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,4 @@
-"""The pictures of the report."""
+"""The plots of the report."""
 
 from __future__ import annotations
 
@@ -8,56 +8,42 @@ import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from bench.experiments import KERNEL, OURS, RATE
 from bench.results import Numbers, middle, show, spread
 
 matplotlib.use("svg")
 # The same numbers make the same file.
 matplotlib.rcParams["svg.hashsalt"] = "corkboard"
-OURS_COLOUR, PEER_COLOUR, LIMIT_COLOUR = "#c8553d", "#8d99ae", "#d9d9d9"
+OURS_COLOUR, PEER_COLOUR, KERNEL_COLOUR = "#c8553d", "#8d99ae", "#d9d9d9"
 
+# File -> its panels: experiment, key, title.
+PLOTS = {
+    "performance-fanout.svg": [
+        ("fan-out, 4 in flight", RATE, "4 events in flight\ndeliveries per CPU second"),
+        ("fan-out, 64 in flight", RATE, "64 events in flight\ndeliveries per CPU second"),
+        ("through nginx, 4 in flight", RATE, "4 in flight, through nginx\ndeliveries per CPU second of both"),
+    ],
+    "performance-listening.svg": [
+        ("delay, 20 events per second", "p99_ms", "publishing to receipt, 20 events per second\np99 in ms"),
+        ("memory", "bytes_per_connection", "bytes per idle connection"),
+        ("handshakes", "per_second", "handshakes per second"),
+    ],
+    "performance-lossy-network.svg": [
+        ("lossy network", "delivered_percent", "events delivered to clients\ncut off every 15 s for 2 s"),
+    ],
+    "performance-http.svg": [
+        ("HTTP POST", "requests_per_second", "POST per second"),
+        ("HTTP GET", "requests_per_second", "GET of 50 notes per second"),
+        ("HTTP 304", "requests_per_second", "GET of an unchanged list per second"),
+    ],
+}  # fmt: skip
 Found = dict[str, dict[str, list[Numbers]]]
-RATE = "deliveries_per_cpu_second"
 
 
 def draw(found: Found, folder: Path) -> list[Path]:
-    """The plots for which there are numbers."""
-    pictures = {
-        "performance-fanout.svg": [
-            ("fan-out, 4 in flight", RATE, "4 events in flight\ndeliveries a CPU second"),
-            ("fan-out, 64 in flight", RATE, "64 events in flight\ndeliveries a CPU second"),
-            (
-                "through nginx, 4 in flight",
-                RATE,
-                "4 in flight, through nginx\ndeliveries a CPU second of both",
-            ),
-        ],
-        "performance-listening.svg": [
-            (
-                "delay, 20 events a second",
-                "p99_ms",
-                "from publishing to receipt\np99 in ms, 20 events a second",
-            ),
-            ("memory", "bytes_per_connection", "an idle connection\nbytes"),
-            ("handshakes", "per_second", "handshakes a second"),
-        ],
-        "performance-jitter.svg": [
-            (
-                "jitter",
-                "delivered_percent",
-                "share of all events that clients receive\nwho are cut off every 15 s for 2 s",
-            ),
-        ],
-        "performance-http.svg": [
-            ("HTTP POST", "requests_per_second", "POST a second"),
-            ("HTTP GET", "requests_per_second", "GET of 50 notes a second"),
-            ("HTTP 304", "requests_per_second", "GET of an unchanged list a second"),
-        ],
-    }
-    return [
-        _picture(folder / name, [panel for panel in panels if panel[0] in found], found)
-        for name, panels in pictures.items()
-        if any(panel[0] in found for panel in panels)
-    ]
+    """Writes the plots for which there are numbers. Returns their files."""
+    chosen = {name: [panel for panel in panels if panel[0] in found] for name, panels in PLOTS.items()}
+    return [_picture(folder / name, panels, found) for name, panels in chosen.items() if panels]
 
 
 def _picture(file: Path, panels: list[tuple[str, str, str]], found: Found) -> Path:
@@ -71,9 +57,7 @@ def _picture(file: Path, panels: list[tuple[str, str, str]], found: Found) -> Pa
 
 
 def _bars(axis: Axes, subjects: dict[str, list[Numbers]], key: str, title: str) -> None:
-    names = sorted(
-        subjects, key=lambda name: (name == "the kernel alone", not name.startswith("Corkboard"), name)
-    )
+    names = sorted(subjects, key=lambda name: (name == KERNEL, not name.startswith(OURS), name))
     values = [middle(subjects[name], key) for name in names]
     spreads = [spread(subjects[name], key) for name in names]
     errors = [
@@ -92,6 +76,6 @@ def _bars(axis: Axes, subjects: dict[str, list[Numbers]], key: str, title: str) 
 
 
 def _colour(name: str) -> str:
-    if name == "the kernel alone":
-        return LIMIT_COLOUR
-    return OURS_COLOUR if name.startswith("Corkboard") else PEER_COLOUR
+    if name == KERNEL:
+        return KERNEL_COLOUR
+    return OURS_COLOUR if name.startswith(OURS) else PEER_COLOUR

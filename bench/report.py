@@ -1,4 +1,4 @@
-"""Tables and plots of what was measured, for people."""
+"""The report: a table per experiment, and the plots."""
 
 from __future__ import annotations
 
@@ -14,41 +14,44 @@ from local.settings import ROOT
 DOCS = ROOT / "docs"
 PAGE = DOCS / "performance.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-# Beyond this difference between beginning and end the machine was not the same.
+# If one send() takes that much more or less at the end than at the beginning, the machine has changed.
 DRIFT = 0.15
 
 COLUMNS = {
-    "deliveries_per_cpu_second": "deliveries a CPU second",
-    "deliveries_per_second": "deliveries a second",
-    "events_per_read": "events a read",
+    "deliveries_per_cpu_second": "deliveries per CPU second",
+    "deliveries_per_second": "deliveries per second",
+    "events_per_read": "events per read",
     "busy": "CPUs used",
     "p99_ms": "p99 ms",
     "p95_ms": "p95 ms",
     "p90_ms": "p90 ms",
     "p50_ms": "p50 ms",
     "max_ms": "worst ms",
-    "bytes_per_connection": "bytes a connection",
-    "per_second": "a second",
-    "per_cpu_second": "a CPU second",
+    "bytes_per_connection": "bytes per connection",
+    "per_second": "per second",
+    "per_cpu_second": "per CPU second",
     "seconds": "seconds",
     "redis_commands": "Redis commands",
     "cpu_seconds": "CPU seconds",
     "clients_with_wrong_events": "clients with wrong events",
     "bytes": "bytes in all",
-    "requests_per_second": "requests a second",
-    "cpu_seconds_per_1000": "CPU seconds a thousand",
+    "requests_per_second": "requests per second",
+    "cpu_seconds_per_1000": "CPU seconds per 1,000",
     "delivered_percent": "delivered",
     "worst_client_percent": "to the worst client",
     "lost": "events lost",
     "duplicates": "duplicates",
     "out_of_order": "out of order",
-    "thrown_out": "thrown out or refused",
+    "thrown_out": "disconnected or refused",
 }
 LOWER_IS_BETTER = ("p99_ms", "bytes_per_connection", "seconds")
 
 
 def write(results: Results, folder: Path, docs: bool) -> list[Path]:
-    """Writes all.txt, report.md and the plots; with `docs` also the page that shows them."""
+    """Writes report.md, all.txt and the plots; with `docs` also docs/performance.md and its plots.
+
+    Returns the files that people read.
+    """
     found = results.all()
     text = text_of(results)
     (folder / "report.md").write_text(text)
@@ -63,7 +66,7 @@ def write(results: Results, folder: Path, docs: bool) -> list[Path]:
 
 
 def text_of(results: Results) -> str:
-    """The report: the machine, what is missing, and a table for each experiment."""
+    """The machine, what is missing and why, and a table per experiment, in Markdown."""
     found, reasons = results.all(), results.reasons()
     parts = [_about(results, found.get(baseline().name, {}))]
     if missing := _missing(found, reasons):
@@ -80,7 +83,7 @@ def text_of(results: Results) -> str:
 
 
 def _missing(found: dict[str, dict[str, list[Numbers]]], reasons: dict[str, dict[str, str]]) -> list[str]:
-    """One line for all that lack the same measurements for the same reason."""
+    """One line for all subjects that lack the same measurements for the same reason."""
     gaps: dict[tuple[str, str], list[str]] = {}
     for experiment in all_experiments():
         for subject in experiment.subjects:
@@ -98,19 +101,16 @@ def _missing(found: dict[str, dict[str, list[Numbers]]], reasons: dict[str, dict
 def _about(results: Results, ends: dict[str, list[Numbers]]) -> str:
     about = json.loads((results.folder / "machine.txt").read_text())
     minutes = sum(results.seconds().values()) / 60
-    pinned = "server and generator on cores of their own" if about["pinned"] else "nothing pinned"
+    pinned = "server and load generator on separate cores" if about["pinned"] else "nothing pinned to a core"
     lines = [
         f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}, "
         f"Python {about['python']}; {pinned}.",
-        f"Medians, lowest to highest in brackets; load before the first: {about['load_before']}; "
-        f"{minutes:.0f} minutes in all.",
+        "Medians, with the lowest and the highest run in brackets; load before the first measurement: "
+        f"{about['load_before']}; {minutes:.0f} minutes in all.",
     ]
     if len(ends) == 2:
-        first, last = (
-            middle(ends[when], "nanoseconds_per_send") for when in ("at the beginning", "at the end")
-        )
-        drift = last / first - 1
-        verdict = "steady" if abs(drift) <= DRIFT else "UNSTEADY: trust ratios only"
+        first, last = (middle(ends[when], baseline().key) for when in baseline().subjects)
+        verdict = "steady" if abs(last / first - 1) <= DRIFT else "UNSTEADY: trust ratios only"
         lines.append(
             f"One send() took {first:.0f} ns at the beginning and {last:.0f} ns at the end ({verdict})."
         )

@@ -1,4 +1,4 @@
-"""What was measured, a file a measurement, so that a run that was cut short goes on where it ended."""
+"""The measurements, one file each, so that an interrupted benchmark continues where it ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Numbers = Mapping[str, float]
 
 
 class Results:
-    """All measurements: experiment, subject (a server) and the number of the run lead to some numbers."""
+    """All measurements. Experiment, subject (a server) and the number of the run lead to named numbers."""
 
     def __init__(self, folder: Path, fresh: bool, say: Callable[[str], None]) -> None:
         self.folder = folder
@@ -27,7 +27,7 @@ class Results:
                 file.unlink(missing_ok=True)
 
     def once(self, experiment: str, subject: str, run: int, measure: Callable[[], Numbers]) -> None:
-        """Measures, unless that was done before; says what came out."""
+        """Calls `measure`, unless there is a result already, keeps the numbers and says what came out."""
         file = self._file(experiment, subject, run)
         if file.exists():
             return
@@ -46,11 +46,11 @@ class Results:
         self.say(f"{experiment}, {subject}, run {run + 1}: {answer} ({took:.0f} s)")
 
     def leave_out(self, experiment: str, subject: str, why: str) -> None:
-        """Keeps, for the report, why there is no such measurement; until there is one."""
+        """Keeps the reason why a measurement is missing, for the report, until there is one."""
         self._set_reason(experiment, subject, why)
 
     def reasons(self) -> dict[str, dict[str, str]]:
-        """Experiment -> subject -> why it was not measured, in this run or an earlier one."""
+        """Experiment -> subject -> why it is missing, from this run or an earlier one."""
         if not self._reasons_file.exists():
             return {}
         reasons: dict[str, dict[str, str]] = json.loads(self._reasons_file.read_text())
@@ -65,7 +65,7 @@ class Results:
         return found
 
     def seconds(self) -> dict[str, float]:
-        """How long the measurements of each experiment took, with starting and stopping the servers."""
+        """Experiment -> seconds that it took, including the start and the stop of the servers."""
         found: dict[str, float] = {}
         for record in self._records():
             found[record["experiment"]] = found.get(record["experiment"], 0) + record["took"]
@@ -97,7 +97,7 @@ def spread(runs: list[Numbers], key: str) -> tuple[float, float]:
 
 
 def show(value: float, key: str = "") -> str:
-    """A number as people read it: three figures, and words for thousands; no percentage is rounded up."""
+    """A number with three significant figures, in k or M; no percentage is rounded up to 100 %."""
     if key.endswith("_percent"):
         return f"{math.floor(value * 100) / 100:.6g} %"
     if abs(value) >= 1e6:

@@ -1,4 +1,4 @@
-"""Starts what is measured, each server in processes of its own, and stops it again."""
+"""Starts the servers under test, each in processes of its own, and stops them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
 
 from bench import machine
-from bench.publish import Publishing
+from bench.clients import Endpoint
+from bench.publishers import StartPublisher
 from bench.resp import Redis
-from bench.subscriber import Entrance
 from local import binaries, render
 from local.settings import ROOT
 from local.state import is_free
@@ -30,29 +30,29 @@ START_SECONDS = 30
 
 
 class Missing(Exception):
-    """This machine does not have what a peer needs; says what."""
+    """This machine lacks what a measurement needs; the message says what."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server that subscribers can be sent to."""
+    """A server under test."""
 
-    name: str
-    entrance: Entrance
-    publishing: Publishing
-    # Processes whose time and memory count, by their role.
-    pids: dict[str, list[int]] = field(default_factory=dict)
-    # How a client comes in that means to come back, where that is another way.
-    returning: Entrance | None = None
+    endpoint: Endpoint
+    publisher: StartPublisher
+    # The processes whose CPU time and memory count, by role.
+    pids: dict[str, list[int]]
+    redis: Redis | None = None
+    # The same server for clients that resume, where that takes another protocol.
+    resuming: Target | None = None
 
     @property
     def all_pids(self) -> list[int]:
-        """Of all roles."""
+        """Those of all roles."""
         return [pid for pids in self.pids.values() for pid in pids]
 
 
 def free_port() -> int:
-    """Below those that outgoing connections get."""
+    """A port below those that the kernel gives to outgoing connections."""
     return next(port for port in random.sample(range(10_000, 20_000), 200) if is_free("127.0.0.1", port))
 
 
@@ -60,29 +60,23 @@ def free_port() -> int:
 def process(
     command: list[str], environment: dict[str, str], ready: int, path: str | None = "/healthz"
 ) -> Iterator[psutil.Process]:
-    """A server, from when it answers on port `ready` until the block ends.
+    """Runs a server; the block begins when it answers on port `ready`, and `path` with a 200 if there is one.
 
     Raises:
-        RuntimeError: it does not start; with the end of what it wrote.
+        RuntimeError: it does not start; with the end of its output.
     """
     machine.raise_open_files()
     with tempfile.TemporaryFile() as log:
         started = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
         try:
             deadline = time.monotonic() + START_SECONDS
             while not _answers(ready, path):
                 if started.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
-                    raise RuntimeError(
-                        f"{command[0]} does not start: {log.read()[-2000:].decode(errors='replace')}"
-                    )
+                    output = log.read()[-2000:].decode(errors="replace")
+                    raise RuntimeError(f"{command[0]} does not start: {output}")
                 time.sleep(0.05)
             yield psutil.Process(started.pid)
         finally:
@@ -91,7 +85,7 @@ def process(
 
 @contextmanager
 def plain_redis() -> Iterator[Redis]:
-    """A Redis without a password that keeps nothing: as the peers' own docs start it."""
+    """A Redis without a password and without persistence, as the peers' own documentation starts it."""
     port = free_port()
     command = [
         binaries.redis(),
@@ -111,27 +105,17 @@ def plain_redis() -> Iterator[Redis]:
 
 @contextmanager
 def uvicorn(app: str, environment: dict[str, str], *options: str) -> Iterator[tuple[int, list[int]]]:
-    """One Uvicorn process with its defaults; its port and its pid."""
+    """One Uvicorn process with default settings; yields its port and pid."""
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        app,
-        "--port",
-        str(port),
-        "--no-access-log",
-        "--log-level",
-        "warning",
-    ]
-    command += ["--backlog", "4096", *options]
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *options]
+    command += ["--no-access-log", "--log-level", "warning", "--backlog", "4096"]
     with process(command, environment, port) as server:
         yield port, [server.pid]
 
 
 @contextmanager
 def nginx_before(port: int) -> Iterator[tuple[int, list[int]]]:
-    """The project's own nginx configuration before any server; its port, and the pids of its workers."""
+    """The project's nginx configuration in front of a server; yields its port and its workers' pids."""
     edge = free_port()
     with folder() as run:
         values = {
@@ -146,7 +130,7 @@ def nginx_before(port: int) -> Iterator[tuple[int, list[int]]]:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A temporary folder; processes that are just ending may still write to it."""
+    """A temporary folder; a process that is ending may still write to it while it is removed."""
     made = Path(tempfile.mkdtemp(prefix="corkboard-bench-")).resolve()
     try:
         yield made
@@ -155,7 +139,7 @@ def folder() -> Iterator[Path]:
 
 
 def root_user() -> str:
-    """As root, nginx would become a user who may not read its own temporary folder."""
+    """The directive that keeps nginx root where it starts as root: another user could not read its folder."""
     return " user root;" if os.getuid() == 0 else ""
 
 

@@ -1,4 +1,4 @@
-"""The project itself, started as `make up` does it, in a folder and on ports of its own."""
+"""The project itself, started as `make up` starts it, in a temporary folder and on free ports."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from bench import machine, servers
-from bench.publish import Publishing
+from bench.clients import Endpoint
+from bench.frames import upgrade
+from bench.publishers import CorkboardPublisher, StartPublisher
 from bench.resp import Redis
 from bench.servers import Target
-from bench.subscriber import Entrance
-from bench.wire import upgrade
 from local import processes
 from local.settings import ROOT
 from local.state import State
@@ -25,7 +26,7 @@ from local.supervisor import Supervisor
 from local.table import documented
 
 TOPIC = "board:bench"
-# Open to one client that is thousands.
+# One client address may open thousands of connections.
 SETTINGS = {
     "ASGI_REPLICAS": "1",
     "MAX_SOCKETS": "19000",
@@ -46,42 +47,40 @@ class Stack:
         )
 
     def pids(self, service: str) -> list[int]:
-        """Of one service: its own process and its workers."""
+        """The processes of one service: its main process and its workers."""
         return [process.pid for process in processes.members(self._state.run / f"{service}.pid")]
 
     def asgi_port(self, replica: int = 1) -> int:
-        """Where a sidecar listens by itself."""
+        """The port on which a sidecar listens, past nginx."""
         return self._ports[f"asgi-{replica}"]
 
     @property
-    def publishing(self) -> Publishing:
-        """As Flask's `publish` does it."""
-        return Publishing("function", self.redis, TOPIC)
+    def publisher(self) -> StartPublisher:
+        """Publishes to `TOPIC` as the kit does."""
+        return partial(CorkboardPublisher, redis=self.redis, topic=TOPIC)
 
     def sidecar(self) -> Target:
-        """The sidecar, asked directly."""
-        return self.target("Corkboard", self.asgi_port(), {"sidecar": self.pids("asgi-1")})
+        """The sidecar, addressed directly."""
+        return self._target(self.asgi_port(), {"sidecar": self.pids("asgi-1")})
 
     def behind_nginx(self) -> Target:
-        """The sidecar through nginx; both count."""
-        pids = {"sidecar": self.pids("asgi-1"), "nginx": self.pids("nginx")}
-        return self.target("Corkboard, through nginx", self.port, pids)
+        """The sidecar through nginx; the CPU time of both counts."""
+        return self._target(self.port, {"sidecar": self.pids("asgi-1"), "nginx": self.pids("nginx")})
 
-    def target(self, name: str, port: int, pids: dict[str, list[int]]) -> Target:
-        """A subscriber listens to `TOPIC`, and is told so."""
-        entrance = Entrance(
+    def _target(self, port: int, pids: dict[str, list[int]]) -> Target:
+        endpoint = Endpoint(
             port,
             upgrade(port, f"/ws?topic={TOPIC}"),
             ready=b'"op":"subscribed"',
             resume=upgrade(port, f"/ws?topic={TOPIC}&since=LAST-ID"),
             last_id=rb'"id":"([^"]+)"',
         )
-        return Target(name, entrance, self.publishing, pids)
+        return Target(endpoint, self.publisher, pids, self.redis)
 
 
 @contextmanager
 def stack(settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """A deployment with an empty board; it is gone after the block."""
+    """A deployment with an empty board, removed after the block."""
     port = servers.free_port()
     environment = {name: value for name, value in os.environ.items() if name not in documented()}
     environment |= {**SETTINGS, **(settings or {}), "HTTP_PORT": str(port)}
@@ -96,14 +95,14 @@ def stack(settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
 
 
 def _kill(state: State) -> None:
-    """At once: its data is thrown away, and an orderly end would take as long as a measurement."""
-    with suppress(OSError, ValueError, psutil.NoSuchProcess):  # first, who would start the others again
+    """Kills all processes: the data is not needed, and an orderly stop takes as long as a measurement."""
+    with suppress(OSError, ValueError, psutil.NoSuchProcess):  # first the one that restarts the others
         psutil.Process(int((state.run / "supervisor.pid").read_text())).kill()
     for file in state.run.glob("*.pid"):
         for member in processes.members(file):
             with suppress(psutil.NoSuchProcess):
                 member.kill()
-    Supervisor(state).stop()  # finds nothing that runs, and tidies up
+    Supervisor(state).stop()  # nothing runs any more: this only tidies up
 
 
 def _up(folder: Path, environment: dict[str, str]) -> None:

@@ -1,6 +1,6 @@
-"""The plain FastAPI way: a set of connections, and a loop that awaits each of them; step 7 of the examples.
+"""Plain FastAPI: a set of connections and a loop that awaits each of them, as in step 7 of the examples.
 
-It takes the same events from the same channel as the sidecar does. `CHANNEL` and `REDIS_URL` say where.
+It receives the same events as the sidecar, from the Redis channel `CHANNEL` at `REDIS_URL`.
 Run as: uvicorn bench.peers.fastapi_loop:app --ws websockets-sansio
 """
 
@@ -20,7 +20,7 @@ manager = ConnectionManager()
 
 
 async def pass_on() -> None:
-    """Every message of the channel, to everybody."""
+    """Sends every message of the channel to all connections."""
     async with redis.Redis.from_url(os.environ["REDIS_URL"], protocol=2).pubsub() as pubsub:
         await pubsub.subscribe(os.environ["CHANNEL"])
         async for message in pubsub.listen():
@@ -42,12 +42,12 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """It is up."""
+    """Says that the server has started."""
     return {"status": "ok"}
 
 
 @app.websocket("/ws")
 async def listen(websocket: WebSocket) -> None:
-    """Holds one client until it leaves."""
+    """Keeps one connection until its client leaves."""
     await websocket.accept()
     await manager.hold(websocket)

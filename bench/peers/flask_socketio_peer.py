@@ -18,7 +18,7 @@ socketio = SocketIO(
     async_mode="gevent",
     message_queue=os.environ["REDIS_URL"],
     cors_allowed_origins="*",
-    # Its own limits must not end a long measurement.
+    # A busy client must not be disconnected in the middle of a measurement.
     ping_interval=60,
     ping_timeout=60,
 )
@@ -26,13 +26,13 @@ socketio = SocketIO(
 
 @app.get("/healthz")
 def healthz() -> dict[str, str]:
-    """It is up."""
+    """Says that the server has started."""
     return {"status": "ok"}
 
 
 @socketio.on("connect")  # type: ignore[untyped-decorator]
 def connected() -> None:
-    """Everybody hears everything: an emit without a room reaches all."""
+    """Accepts: an emit without a room reaches every client."""
 
 
 if __name__ == "__main__":

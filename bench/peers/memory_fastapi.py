@@ -1,4 +1,4 @@
-"""Sticky notes in one in-memory FastAPI process: fast, and gone when it ends.
+"""Sticky notes in the memory of one FastAPI process: fast, and lost when it ends.
 
 Run as: uvicorn bench.peers.memory_fastapi:app
 """
@@ -17,14 +17,14 @@ app = FastAPI()
 
 
 class NewNote(BaseModel):
-    """What a client sends."""
+    """The body of a POST."""
 
     text: str = Field(min_length=1, max_length=2000)
     color: Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"] = "khaki"
 
 
 class Note(NewNote):
-    """What it gets back."""
+    """The answer."""
 
     id: str
     board: str = "main"
@@ -34,7 +34,7 @@ class Note(NewNote):
     updated_at: datetime
 
 
-# The list shows the newest 50, and nothing else is ever asked for: a bound keeps a long run honest.
+# Only the newest 50 are ever read; without a bound a long run would measure the growth of memory.
 notes: deque[Note] = deque(maxlen=10_000)
 
 
@@ -46,7 +46,7 @@ async def list_notes() -> list[Note]:
 
 @app.post("/api/notes", status_code=201)
 async def create_note(new: NewNote) -> Note:
-    """Keeps a note."""
+    """Stores a note."""
     now = datetime.now(UTC)
     note = Note(id=token_hex(8), created_at=now, updated_at=now, **new.model_dump())
     notes.append(note)
@@ -55,5 +55,5 @@ async def create_note(new: NewNote) -> Note:
 
 @app.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """It is up."""
+    """Says that the server has started."""
     return {"status": "ok"}

@@ -1,4 +1,4 @@
-"""Sticky notes in the memory of one Flask process, as the tutorials begin.
+"""Sticky notes in the memory of one Flask process, as most tutorials begin.
 
 Run as: gunicorn --threads 8 'bench.peers.memory_flask:app'
 """
@@ -25,7 +25,7 @@ def list_notes() -> ResponseReturnValue:
 
 @app.post("/api/notes")
 def create_note() -> ResponseReturnValue:
-    """Keeps a note."""
+    """Stores a note."""
     text = request.get_json().get("text", "")
     if not 1 <= len(text) <= 2000:
         abort(422)
@@ -40,5 +40,5 @@ def create_note() -> ResponseReturnValue:
 
 @app.get("/healthz")
 def healthz() -> dict[str, str]:
-    """It is up."""
+    """Says that the server has started."""
     return {"status": "ok"}

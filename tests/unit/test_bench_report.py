@@ -1,4 +1,4 @@
-"""The benchmark's own promises: nothing measured twice, nothing that is missing passed over."""
+"""The benchmarks measure nothing twice, and the report names everything that is missing."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import pytest
 
 from bench import __main__ as bench_main
 from bench import machine, plots, report
+from bench.clients import Refused
 from bench.experiments import EVERYBODY, Experiment, all_experiments
 from bench.results import Results, show
 from bench.servers import Missing
-from bench.subscriber import Refused
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
-    """Empty ones, on a machine that is described."""
+    """Empty results, with a description of the machine."""
     about = {**machine.description(), "load_before": 0.1}
     (tmp_path / "machine.txt").write_text(json.dumps(about))
     return reopened(tmp_path)
 
 
 def reopened(folder: Path, fresh: bool = False) -> Results:
-    """As the next run sees them."""
+    """The results as the next run sees them."""
     return Results(folder, fresh, lambda _line: None)
 
 
 def put(results: Results, experiment: str, numbers: Mapping[str, Mapping[str, float]]) -> None:
-    """One run of each subject."""
+    """Stores one run of each subject."""
     for subject, values in numbers.items():
         results.once(experiment, subject, 0, lambda values=values: values)  # type: ignore[misc]
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """First cell of each table row -> the others."""
+    """First cell of each table row -> the other cells."""
     cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
     return {row[0]: row[1:] for row in cells}
 
@@ -61,7 +61,7 @@ def test_a_measurement_that_failed_leaves_nothing_behind(results: Results) -> No
     assert not results.all()
 
 
-def test_a_later_run_still_names_what_an_earlier_one_found_missing(results: Results) -> None:
+def test_the_report_names_what_an_earlier_run_found_missing(results: Results) -> None:
     for experiment in all_experiments():
         if "Flask-SocketIO" in experiment.subjects:
             results.leave_out(experiment.name, "Flask-SocketIO", "Flask-SocketIO is not installed")
@@ -71,20 +71,20 @@ def test_a_later_run_still_names_what_an_earlier_one_found_missing(results: Resu
     assert rows(text)["Flask-SocketIO"][0] == "Flask-SocketIO is not installed"
 
 
-def test_the_report_names_what_nobody_asked_for(results: Results) -> None:
+def test_the_report_names_what_no_run_has_measured(results: Results) -> None:
     put(results, "memory", {who: {"bytes_per_connection": 1.0} for who in EVERYBODY if who != "Nchan"})
     line = next(line for line in report.text_of(results).splitlines() if "**Nchan**" in line)
     assert "not measured yet" in line
     assert "memory" in line
 
 
-def test_what_is_measured_after_all_is_missing_no_longer(results: Results) -> None:
+def test_the_reason_goes_once_there_is_a_measurement(results: Results) -> None:
     results.leave_out("memory", "Nchan", "Nchan is not installed")
     put(results, "memory", {"Nchan": {"bytes_per_connection": 1.0}})
     assert "not installed" not in report.text_of(results)
 
 
-def test_a_peer_that_cannot_do_it_is_a_result_and_is_asked_twice_at_most(results: Results) -> None:
+def test_a_peer_that_fails_is_a_result_and_is_tried_twice_at_most(results: Results) -> None:
     asked = []
 
     def refuse(_seconds: float) -> dict[str, float]:
@@ -97,7 +97,7 @@ def test_a_peer_that_cannot_do_it_is_a_result_and_is_asked_twice_at_most(results
 
 
 @pytest.mark.parametrize("subject", ["Corkboard", "among 2,000 others", "8,000 subscribers"])
-def test_the_project_itself_must_be_able_to(results: Results, subject: str) -> None:
+def test_a_failure_of_the_project_itself_fails_the_benchmark(results: Results, subject: str) -> None:
     def refuse(_seconds: float) -> dict[str, float]:
         raise Refused("hung up")
 
@@ -105,7 +105,7 @@ def test_the_project_itself_must_be_able_to(results: Results, subject: str) -> N
     assert "FAILED" in results.reasons()["memory"][subject]
 
 
-def test_without_wrk_only_http_is_left_out(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_wrk_only_http_is_missing(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _program: None)
     only = next(each for each in all_experiments() if each.name == "HTTP GET")
     assert bench_main.measure(results, only, 5, True) == 0
@@ -114,7 +114,7 @@ def test_without_wrk_only_http_is_left_out(results: Results, monkeypatch: pytest
     assert f"Missing: {who}: wrk is not installed (Debian: wrk) (HTTP GET)." in text
 
 
-def test_what_is_missing_says_what_to_install(results: Results) -> None:
+def test_the_report_says_what_to_install(results: Results) -> None:
     def lack(_seconds: float) -> dict[str, float]:
         raise Missing("Nchan is not installed (Debian: libnginx-mod-nchan)")
 
@@ -136,9 +136,9 @@ def test_the_ratio_says_how_much_better_the_project_is(
     assert rows(report.text_of(results))["Nchan"][-1] == expected
 
 
-def test_nothing_at_all_is_no_ratio(results: Results) -> None:
+def test_a_ratio_to_zero_is_left_out(results: Results) -> None:
     key = "delivered_percent"
-    put(results, "jitter", {"Corkboard": {key: 100.0, "lost": 0.0}, "Nchan": {key: 0.0, "lost": 9.0}})
+    put(results, "lossy network", {"Corkboard": {key: 100.0, "lost": 0.0}, "Nchan": {key: 0.0, "lost": 9.0}})
     assert rows(report.text_of(results))["Nchan"] == ["0 %", "9"]
 
 
@@ -153,7 +153,7 @@ def test_a_table_shows_the_median_and_how_far_the_runs_differ(results: Results) 
 @pytest.mark.parametrize(
     ("last", "verdict"), [(1140.0, "(steady)"), (1160.0, "(UNSTEADY"), (840.0, "(UNSTEADY")]
 )
-def test_a_machine_that_changed_meanwhile_is_called_unsteady(
+def test_a_machine_that_changed_meanwhile_is_reported_as_unsteady(
     results: Results, last: float, verdict: str
 ) -> None:
     ends = {"at the beginning": 1000.0, "at the end": last}
@@ -161,12 +161,12 @@ def test_a_machine_that_changed_meanwhile_is_called_unsteady(
     assert verdict in report.text_of(results)
 
 
-def test_no_percentage_is_rounded_up_to_all() -> None:
+def test_no_percentage_is_rounded_up_to_100() -> None:
     assert show(99.9999, "delivered_percent") == "99.99 %"
     assert show(100.0, "delivered_percent") == "100 %"
 
 
-def test_every_plot_shows_everybody_who_was_measured(results: Results) -> None:
+def test_every_plot_shows_every_measured_server(results: Results) -> None:
     numbers = {
         "deliveries_per_cpu_second": 5.0,
         "p99_ms": 1.0,

@@ -1,4 +1,4 @@
-"""What the kernel alone takes to send a ready frame to each client: measured by a small program in C."""
+"""What the kernel alone needs to send a prepared frame to every client, measured by a small C program."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 from bench import machine
 from bench.servers import Missing
 
-SOURCE = Path(__file__).parent / "send_cost.c"
-FRAME_BYTES = 204  # an event of 200 bytes and its frame's head
+SOURCE = Path(__file__).with_suffix(".c")
+FRAME_BYTES = 204  # an event of 200 bytes with its frame header
 SENDS = 400_000
 
 
-def send_cost(frames: int, clients: int = 1000) -> dict[str, float]:
-    """The most deliveries a CPU second that any server can reach here with so many frames a send().
+def measure(frames: int, clients: int) -> dict[str, float]:
+    """The most deliveries per CPU second that a server can reach here with so many frames per send().
 
     Raises:
         Missing: there is no C compiler.
     """
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        raise Missing("no C compiler")
+        raise Missing("there is no C compiler (Debian: gcc)")
     with tempfile.TemporaryDirectory() as folder:
-        program = str(Path(folder) / "send_cost")
+        program = str(Path(folder) / "kernel_floor")
         subprocess.run([compiler, "-O2", "-o", program, str(SOURCE)], check=True)
         cores = [str(cores[0]) if cores else "-1" for cores in (machine.SERVER_CORES, machine.OTHER_CORES)]
         words = [program, str(clients), str(FRAME_BYTES * frames), str(SENDS // clients), *cores]

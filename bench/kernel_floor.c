@@ -1,8 +1,8 @@
-/* What the kernel alone takes to send a ready frame to each of many clients: the limit of every server here.
+/* What the kernel alone needs to send a prepared frame to each of many clients: no server here can be faster.
  *
- * One process sends BYTES to each of CLIENTS loopback connections, then waits until another one has read it
- * all, ROUNDS times. Prints the sender's CPU nanoseconds a send().
- * Usage: send_cost CLIENTS BYTES ROUNDS SENDER_CORE READER_CORE    (a core of -1: any)
+ * One process sends BYTES to each of CLIENTS loopback connections and waits until another process has read
+ * them all, ROUNDS times. Prints the sender's CPU nanoseconds per send().
+ * Usage: kernel_floor CLIENTS BYTES ROUNDS SENDER_CORE READER_CORE    (a core of -1: any)
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,7 +27,7 @@ static void pin(int core) {
     if (core >= 0) sched_setaffinity(0, sizeof set, &set);
 }
 
-static void read_all(const int *sockets, int clients, long bytes_a_round, int done) {
+static void read_all(const int *sockets, int clients, long bytes_per_round, int done) {
     static char buffer[1 << 18];
     struct epoll_event events[64], wanted = {.events = EPOLLIN};
     int poll = epoll_create1(0);
@@ -43,7 +43,7 @@ static void read_all(const int *sockets, int clients, long bytes_a_round, int do
             if (size <= 0) exit(0);
             received += size;
         }
-        for (; received >= bytes_a_round; received -= bytes_a_round)
+        for (; received >= bytes_per_round; received -= bytes_per_round)
             if (write(done, "", 1) != 1) exit(0);
     }
 }

@@ -1,4 +1,4 @@
-"""The client's side of the wire: requests and frames, as plain bytes."""
+"""The client's side of WebSocket: handshakes and frames, as plain bytes."""
 
 from __future__ import annotations
 
@@ -9,42 +9,32 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 def upgrade(port: int, path: str, protocol: str = "") -> bytes:
-    """A WebSocket handshake, with a subprotocol if one is named."""
+    """A handshake, with a subprotocol if one is given."""
     head = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        f"{head}\r\n"
+        f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{head}\r\n"
     ).encode()
 
 
-def get(port: int, path: str) -> bytes:
-    """A request over a connection that stays."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
-
-
 def masked(opcode: int, payload: bytes) -> bytes:
-    """A frame from a client, of at most 65,535 bytes."""
+    """A client's frame of at most 65,535 bytes."""
     key = os.urandom(4)
     body = bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
     size = len(payload)
-    head = (
-        bytes([0x80 | opcode, 0x80 | size])
-        if size < 126
-        else bytes([0x80 | opcode, 0xFE, *divmod(size, 256)])
-    )
-    return head + key + body
+    length = bytes([0x80 | size]) if size < 126 else bytes([0xFE, *divmod(size, 256)])
+    return bytes([0x80 | opcode]) + length + key + body
 
 
 def reply(opcode: int, payload: bytes) -> bytes:
-    """What a client has to answer, if anything: to a ping, also to one of Engine.IO's."""
+    """The frame that a client owes the server: a pong, also to a ping of Engine.IO; otherwise nothing."""
     if opcode == PING:
         return masked(PONG, payload)
     return masked(TEXT, b"3") if opcode == TEXT and payload == b"2" else b""
 
 
-def frames(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """The whole frames at the start of `data`: opcode, payload, and where the next one begins."""
+def parse(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """The complete frames at the start of `data`: opcode, payload, and where the next frame begins."""
     at, size = 0, len(data)
     while at + 2 <= size:
         length, start = data[at + 1] & 0x7F, at + 2

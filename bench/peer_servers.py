@@ -1,4 +1,4 @@
-"""The other ways to do the same, as targets. Each yields itself, or says what this machine lacks."""
+"""The peers: other ways to do the same. Each function starts one, or raises `Missing`."""
 
 from __future__ import annotations
 
@@ -6,42 +6,41 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench import servers, wire
-from bench.publish import Publishing
+from bench import frames, servers
+from bench.clients import Endpoint
+from bench.publishers import NchanPublisher, SocketIOPublisher
 from bench.servers import Missing, Target
 from bench.stack import TOPIC, Stack, stack
-from bench.subscriber import Entrance
 from local.render import substitute
 
-FOLDER = Path(__file__).parent / "peers"
+NCHAN_CONF = Path(__file__).parent / "peers" / "nchan.conf.template"
 NCHAN_MODULES = ("/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib64/nginx/modules/ngx_nchan_module.so")
 NCHAN_NGINX = ("/usr/sbin/nginx", "/usr/bin/nginx")
-# Each message comes with its id: the only way to resume a WebSocket there.
+# The subprotocol in which messages carry their ids: without it a WebSocket cannot resume.
 NCHAN_PROTOCOL = "ws+meta.nchan"
 
 
 @contextmanager
 def fastapi_loop() -> Iterator[Target]:
-    """FastAPI and a loop of `await send_text`; hears the same events of the same Redis as the sidecar."""
+    """FastAPI and a loop of `await send_text`, with the same events from the same Redis as the sidecar."""
     with stack() as running, _fastapi(running) as (port, pids):
-        yield _plain("FastAPI loop", port, running.publishing, {"server": pids})
+        yield Target(_endpoint(port), running.publisher, {"server": pids})
 
 
 @contextmanager
 def fastapi_behind_nginx() -> Iterator[Target]:
-    """The same behind the project's nginx configuration; both count."""
+    """The same behind the project's nginx configuration; the CPU time of both counts."""
     with stack() as running, _fastapi(running) as (port, pids), servers.nginx_before(port) as (edge, workers):
-        roles = {"server": pids, "nginx": workers}
-        yield _plain("FastAPI loop, through nginx", edge, running.publishing, roles)
+        yield Target(_endpoint(edge), running.publisher, {"server": pids, "nginx": workers})
 
 
 @contextmanager
 def flask_socketio() -> Iterator[Target]:
-    """Flask-SocketIO under gevent with its Redis queue."""
+    """Flask-SocketIO under gevent with Redis as its message queue."""
     if find_spec("flask_socketio") is None:
         raise Missing("Flask-SocketIO is not installed (PyPI: flask-socketio)")
     port = servers.free_port()
@@ -50,20 +49,20 @@ def flask_socketio() -> Iterator[Target]:
         command = [sys.executable, "-m", "bench.peers.flask_socketio_peer"]
         with servers.process(command, environment, port) as server:
             # Engine.IO over WebSocket alone, then a Socket.IO connect.
-            entrance = Entrance(
+            endpoint = Endpoint(
                 port,
-                wire.upgrade(port, "/socket.io/?EIO=4&transport=websocket"),
-                hello=wire.masked(wire.TEXT, b"40"),
+                frames.upgrade(port, "/socket.io/?EIO=4&transport=websocket"),
+                hello=frames.masked(frames.TEXT, b"40"),
                 ready=b'40{"sid"',
             )
-            yield Target("Flask-SocketIO", entrance, Publishing("socketio", redis), {"server": [server.pid]})
+            yield Target(endpoint, partial(SocketIOPublisher, redis=redis), {"server": [server.pid]})
 
 
 @contextmanager
 def nchan() -> Iterator[Target]:
-    """nginx with the Nchan module, and a Redis behind it."""
+    """nginx with the Nchan module, and Redis behind it."""
     module = next((path for path in NCHAN_MODULES if Path(path).exists()), None)
-    # The module fits the nginx it was built for only: the distribution's own.
+    # The module loads only into the nginx it was built for: the distribution's own.
     nginx = next((path for path in NCHAN_NGINX if shutil.which(path)), None)
     if module is None or nginx is None:
         raise Missing("Nchan is not installed (Debian: libnginx-mod-nchan)")
@@ -71,21 +70,23 @@ def nchan() -> Iterator[Target]:
     with servers.plain_redis() as redis, servers.folder() as run:
         values = {
             "NCHAN_MODULE": module, "RUN_DIR": str(run), "REDIS_PORT": str(redis.port), "PORT": str(port),
-            "STORAGE_MODE": "distributed",
         }  # fmt: skip
-        template = (FOLDER / "nchan.conf.template").read_text()
-        (run / "nginx.conf").write_text(substitute(template, values))
+        (run / "nginx.conf").write_text(substitute(NCHAN_CONF.read_text(), values))
         command = [nginx, "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf")]
         with servers.process([*command, "-g", "daemon off;" + servers.root_user()], {}, port) as master:
-            workers = [child.pid for child in master.children()]
-            target = _plain("Nchan", port, Publishing("nchan", port=port), {"server": workers})
-            returning = Entrance(
+            pids = {"server": [child.pid for child in master.children()]}
+            resuming = Endpoint(
                 port,
-                wire.upgrade(port, "/ws", NCHAN_PROTOCOL),
-                resume=wire.upgrade(port, "/ws?last_event_id=LAST-ID", NCHAN_PROTOCOL),
+                frames.upgrade(port, "/ws", NCHAN_PROTOCOL),
+                resume=frames.upgrade(port, "/ws?last_event_id=LAST-ID", NCHAN_PROTOCOL),
                 last_id=rb"\Aid: (\S+)",
             )
-            yield replace(target, returning=returning)
+            yield Target(
+                _endpoint(port),
+                partial(NchanPublisher, port=port),
+                pids,
+                resuming=Target(resuming, partial(NchanPublisher, port=port, in_order=True), pids),
+            )
 
 
 @contextmanager
@@ -95,5 +96,5 @@ def _fastapi(running: Stack) -> Iterator[tuple[int, list[int]]]:
         yield found
 
 
-def _plain(name: str, port: int, publishing: Publishing, pids: dict[str, list[int]]) -> Target:
-    return Target(name, Entrance(port, wire.upgrade(port, "/ws")), publishing, pids)
+def _endpoint(port: int) -> Endpoint:
+    return Endpoint(port, frames.upgrade(port, "/ws"))
