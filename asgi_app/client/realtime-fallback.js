@@ -4,8 +4,10 @@
  * Both ask over plain HTTP, one request a topic. Reading the stream by hand instead of by `EventSource` shows what
  * that hides: the status, `Retry-After`, and the comments that say that the path is alive.
  *
- * @typedef {import("./realtime.js").Open} Open
- * @typedef {import("./realtime.js").Ear} Ear
+ * @typedef {import("./types").Carrier} Carrier
+ * @typedef {import("./types").Ear} Ear
+ * @typedef {import("./types").Open} Open
+ * @typedef {import("./types").Seen} Seen
  */
 
 /** Seconds that a poll is held open; shorter than the silence after which realtime.js gives a path up. */
@@ -21,10 +23,10 @@ function retryAfter(response) {
 
 /**
  * One cancellable conversation a topic.
- * @param {ReadonlyMap<string, string | null>} seen
+ * @param {Seen} seen
  * @param {Ear} ear
  * @param {(topic: string, signal: AbortSignal) => Promise<void>} talk returns or throws when the conversation is over
- * @returns {import("./realtime.js").Carrier}
+ * @returns {Carrier}
  */
 function perTopic(seen, ear, talk) {
   /** @type {Map<string, AbortController>} */
@@ -50,11 +52,15 @@ function perTopic(seen, ear, talk) {
 const address = (path, topic, more) =>
   `${path}?${new URLSearchParams(Object.entries({ topic, ...more }).flatMap(([name, value]) => (value ? [[name, value]] : [])))}`;
 
+/** @param {string | null} ticket @returns {Record<string, string>} */
+const authorization = (ticket) => (ticket ? { Authorization: `Bearer ${ticket}` } : {});
+
 /** Server-sent events. @type {Open} */
-export function openStream(seen, ear) {
+export function openStream(seen, ear, ticket) {
+  const headers = { Accept: "text/event-stream", ...authorization(ticket) };
   return perTopic(seen, ear, async (topic, signal) => {
     const url = address("/ws/events", topic, { since: seen.get(topic) });
-    const response = await fetch(url, { headers: { Accept: "text/event-stream" }, cache: "no-store", signal });
+    const response = await fetch(url, { headers, cache: "no-store", signal });
     if (!response.ok || !response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
       return ear.lost({ status: response.status, retryAfter: retryAfter(response) });
     }
@@ -83,13 +89,14 @@ export function openStream(seen, ear) {
 }
 
 /** Long polls. @type {Open} */
-export function openPoll(seen, ear) {
+export function openPoll(seen, ear, ticket) {
+  const headers = authorization(ticket);
   return perTopic(seen, ear, async (topic, signal) => {
     for (let first = true; !signal.aborted; first = false) {
       // The first one only asks where the topic is, so that the page is live at once.
       const url = address("/ws/poll", topic, { since: seen.get(topic), timeout: first ? "0" : String(HOLD) });
       const asked = Date.now();
-      const response = await fetch(url, { cache: "no-store", signal });
+      const response = await fetch(url, { headers, cache: "no-store", signal });
       if (!response.ok) return ear.lost({ status: response.status, retryAfter: retryAfter(response) });
       const { events, cursor, recovered } = await response.json();
       if (signal.aborted) return;

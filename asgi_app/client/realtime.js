@@ -11,28 +11,14 @@
  * goes on from there. When the server says that a gap cannot be filled, `onResync` asks the page to fetch its
  * state again. This module knows topics and nothing of what is in them.
  *
- * @typedef {"connecting" | "live" | "offline" | "stopped"} Status
- *   `offline`: not connected, and the browser says there is no network. `stopped`: the server told us to stay away.
- * @typedef {"websocket" | "sse" | "poll"} Transport
- * @typedef {{op: "event", topic: string, id: string, type: string, time: string, request_id: string, data: any}} Event
- * @typedef {object} Options
- * @property {string[] | Record<string, string | null>} topics names (from now on), or name to the position to go on
- *   from; null: from now on
- * @property {(event: Event) => void} onEvent
- * @property {(topic: string) => void} [onResync] events were lost for good: fetch the state again
- * @property {(status: Status, transport: Transport | null) => void} [onStatus] `transport`: only while live
- * @property {(topic: string, count: number) => void} [onPresence] how many people listen, this tab among them
- * @property {() => Promise<unknown>} [renewTicket] called when the ticket has expired; sets a new cookie
- *
- * What a transport is made of. `alive` is called for every sign of life, `lost` at most once.
- * @typedef {{code?: number, status?: number, retryAfter?: number | null}} Loss
- *   close code of a WebSocket; HTTP status; milliseconds that the server asked for
- * @typedef {{alive: () => void, message: (message: any) => void, lost: (loss: Loss) => void}} Ear
- * @typedef {{subscribe: (topic: string) => void, unsubscribe: (topic: string) => void, ping?: () => void,
- *   close: () => void}} Carrier
- * @typedef {(seen: ReadonlyMap<string, string | null>, ear: Ear) => Carrier} Open
- * @typedef {{level: number, carrier: Carrier | null, live: boolean, heard: number, since: number,
- *   deadline: ReturnType<typeof setTimeout> | undefined, ping: ReturnType<typeof setTimeout> | undefined}} Link
+ * @typedef {import("./types").Carrier} Carrier
+ * @typedef {import("./types").Event} Event
+ * @typedef {import("./types").Link} Link
+ * @typedef {import("./types").Loss} Loss
+ * @typedef {import("./types").Open} Open
+ * @typedef {import("./types").Options} Options
+ * @typedef {import("./types").Status} Status
+ * @typedef {import("./types").Transport} Transport
  */
 
 /** Milliseconds. Browsers do not show pings to a page, so the heartbeat is a message: at most 26 s to notice. */
@@ -72,8 +58,11 @@ const TRANSPORTS = [
 ];
 
 /** @type {Open} */
-function openSocket(seen, ear) {
-  const socket = new WebSocket(new URL("/ws", location.href.replace(/^http/, "ws")));
+function openSocket(seen, ear, ticket) {
+  const address = new URL("/ws", location.href.replace(/^http/, "ws"));
+  // A browser's WebSocket sends no header of the page's choice.
+  if (ticket) address.searchParams.set("ticket", ticket);
+  const socket = new WebSocket(address);
   const send = (/** @type {object} */ message) =>
     socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
   const subscribe = (/** @type {string} */ topic) =>
@@ -105,13 +94,18 @@ function position(id) {
   return { epoch: id.slice(0, dash), offset: Number(id.slice(dash + 1)) };
 }
 
-const askForTicket = () => fetch("/api/tickets", { method: "POST" });
+/** Whether an event is at or before a cursor. @param {string | null | undefined} cursor @param {string} id */
+export function isWithin(cursor, id) {
+  if (!cursor) return false;
+  const [here, there] = [position(cursor), position(id)];
+  return here.epoch === there.epoch && there.offset <= here.offset;
+}
 
 /**
  * Connect, and stay connected until `close()`.
  * @param {Options} options
  */
-export function connect({ topics, onEvent, onResync, onStatus, onPresence, renewTicket = askForTicket }) {
+export function connect({ topics, onEvent, onResync, onStatus, onPresence, ticket, renewTicket }) {
   /** Last id seen of each topic; null before the first word from the server. @type {Map<string, string | null>} */
   const seen = new Map(Array.isArray(topics) ? topics.map((topic) => [topic, null]) : Object.entries(topics));
   /** Topics asked for again on this connection because an event was missing. @type {Set<string>} */
@@ -149,7 +143,7 @@ export function connect({ topics, onEvent, onResync, onStatus, onPresence, renew
   function start(level) {
     const now = Date.now();
     /** @type {Link} */
-    const link = { level, carrier: null, live: false, heard: now, since: now, deadline: undefined, ping: undefined };
+    const link = { level, carrier: null, live: false, heard: now, since: now };
     const isOurs = () => link === current || link === trial;
     const ear = {
       alive() {
@@ -160,10 +154,10 @@ export function connect({ topics, onEvent, onResync, onStatus, onPresence, renew
       lost: (/** @type {Loss} */ loss) => void (isOurs() && lost(link, loss)),
     };
     expectWithin(link, FIRST_WORD_WITHIN);
-    const open = (/** @type {Open} */ with_) => void (isOurs() && (link.carrier = with_(seen, ear)));
-    const opener = TRANSPORTS[level].open();
-    if (opener instanceof Promise) opener.then(open, () => ear.lost({}));
-    else queueMicrotask(() => open(opener));
+    Promise.resolve(TRANSPORTS[level].open()).then(
+      (open) => void (isOurs() && (link.carrier = open(seen, ear, ticket?.() ?? null))),
+      () => ear.lost({}),
+    );
     return link;
   }
 
@@ -245,14 +239,10 @@ export function connect({ topics, onEvent, onResync, onStatus, onPresence, renew
       return;
     }
     clearTimeout(climbTimer);
-    if (code === REVOKED || (status === 403 && link.level === TRANSPORTS.length - 1)) {
-      mayHurry = false;
-      report("stopped");
-      return;
-    }
+    if (code === REVOKED || (status === 403 && link.level === TRANSPORTS.length - 1)) return stop();
     reportAway();
     if (wasGood) [attempt, failures] = [0, failures.map(() => 0)];
-    if (code === TICKET_EXPIRED || status === 401) await renew();
+    if ((code === TICKET_EXPIRED || status === 401) && (await renew()) === false) return stop();
     if (code === OVERLOADED) attempt = Math.max(attempt, 2);
     mayHurry = !OUR_FAULT.has(code) && retryAfter === null;
     const fault = !wasGood && !SAID_BY_SERVER.has(code) && status !== 401 && navigator.onLine;
@@ -284,9 +274,15 @@ export function connect({ topics, onEvent, onResync, onStatus, onPresence, renew
     if (!listeners.signal.aborted && !current) retryTimer = setTimeout(open, wait, level);
   }
 
+  /** Resolves false when there is no new ticket to be had. */
   async function renew() {
     renewedAt = Date.now();
-    await renewTicket().catch(() => undefined);
+    return renewTicket?.().catch(() => undefined);
+  }
+
+  function stop() {
+    mayHurry = false;
+    report("stopped");
   }
 
   function scheduleClimb() {
@@ -300,6 +296,14 @@ export function connect({ topics, onEvent, onResync, onStatus, onPresence, renew
   function climb() {
     clearTimeout(climbTimer);
     if (!trial && current?.live && current.level > 0) trial = start(0);
+  }
+
+  function hangUp() {
+    clearTimeout(retryTimer);
+    retryTimer = undefined;
+    clearTimeout(climbTimer);
+    discard(trial);
+    discard(current);
   }
 
   /** The network is back, or somebody looks: connect now, or find out now whether the connection is a ghost. */
@@ -379,17 +383,15 @@ export function connect({ topics, onEvent, onResync, onStatus, onPresence, renew
   addEventListener("offline", doubt, { signal });
   document.addEventListener("visibilitychange", () => document.hidden || wake(), { signal });
   // A page that the browser keeps for the way back holds no connection; it resumes when it is shown again.
-  addEventListener("pageshow", ({ persisted }) => void (persisted && open(0)), { signal });
+  addEventListener("pagehide", hangUp, { signal });
+  addEventListener("pageshow", ({ persisted }) => void (persisted && told !== "stopped null" && open(0)), { signal });
   open(0);
 
   return {
     /** Close for good. */
     close() {
       listeners.abort();
-      clearTimeout(retryTimer);
-      clearTimeout(climbTimer);
-      discard(trial);
-      discard(current);
+      hangUp();
     },
     /** @param {string} topic @param {string | null} [since] position to go on from; absent: from now on */
     subscribe(topic, since = null) {

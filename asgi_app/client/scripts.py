@@ -7,6 +7,7 @@ from `/ws/client/HASH/NAME.js`, which browsers keep for a year: HASH changes wit
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -15,13 +16,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 FOLDER = Path(__file__).parent
+# Lines that hold nothing else. A script must not have lines that look like one inside of a text.
+COMMENT = re.compile(rb"^[ \t]*(/\*((?!\*/).)*\*/|//[^\n]*)\n", re.DOTALL | re.MULTILINE)
 FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 
 
 def routes(folder: Path = FOLDER) -> list[BaseRoute]:
-    """The routes for all scripts of a folder, which is read once, here."""
-    scripts = {path.name: path.read_bytes() for path in sorted(folder.glob("*.js"))}
+    """The routes for all scripts of a folder, which is read once, here. Comments are left out."""
+    scripts = {path.name: COMMENT.sub(b"", path.read_bytes()) for path in sorted(folder.glob("*.js"))}
     digest = hashlib.sha256()
     for name, content in scripts.items():
         digest.update(b"%b\0%d\0%b" % (name.encode(), len(content), content))

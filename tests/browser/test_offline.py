@@ -12,6 +12,7 @@ from tests.harness.wall import note, texts, write
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenWall, Pin
+    from tests.harness.cable import Cable
     from tests.harness.local import LocalStack
 
 pytestmark = pytest.mark.browser
@@ -111,3 +112,19 @@ def test_a_board_that_cannot_be_fetched_says_so_and_appears_later(open_wall: Ope
     page.unroute_all(behavior="wait")
     expect(note(page, "Here after all")).to_be_visible()
     expect(page.locator("#message")).to_have_text("")
+
+
+def test_a_wall_without_the_sidecar_is_read_and_written_and_goes_live_later(
+    open_wall: OpenWall, pin: Pin, cable: Cable
+) -> None:
+    pin("Here already")
+    cable.block("/ws/client/realtime.js", "/ws")
+    page = open_wall(cable.base_url, wait=False)
+    expect(texts(page)).to_have_text(["Here already"])
+    write(page, "Written meanwhile")
+    expect(page.get_by_text("Waiting to be sent")).to_have_count(0)
+    expect(page.get_by_text("Connecting", exact=True)).to_be_visible()
+    pin("Not told yet")
+    cable.free()
+    expect(texts(page)).to_have_text(["Not told yet", "Written meanwhile", "Here already"], timeout=30_000)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()

@@ -3,7 +3,7 @@
  *
  * @typedef {import("./layout.js").Card} Card
  * @typedef {import("./layout.js").Note} Note
- * @typedef {import("/ws/client/realtime.js").Event} Event
+ * @typedef {import("/ws/client/types").Event} Event
  */
 import {
   cards, element, fill, hang, heights, holdBack, isReading, list, paging, schedule, sorted, takeDown,

@@ -6,11 +6,10 @@
  *
  * @typedef {import("./api.js").Failure} Failure
  * @typedef {import("./layout.js").Note} Note
- * @typedef {import("/ws/client/realtime.js").Event} Event
+ * @typedef {import("/ws/client/types").Event} Event
  * @typedef {{notes: Note[], next: string | null, cursor: string, meanwhile: Event[]}} Page `meanwhile`: events that
  *   came while it was on its way
  */
-import { connect } from "/ws/client/realtime.js";
 import { openOutbox, pinNote, request, say, send } from "./api.js";
 import {
   LONGEST, apply, board, deleted, filter, put, remove, showEmpty, still, tick,
@@ -30,7 +29,8 @@ const form = element("composer");
 const more = element("more");
 const newer = element("newer");
 
-/** @type {ReturnType<typeof connect> | null} */
+/** @typedef {typeof import("/ws/client/realtime.js")} Client */
+/** @type {ReturnType<Client["connect"]> | null} */
 let realtime = null;
 
 // --- Lists --------------------------------------------------------------------------------------
@@ -240,8 +240,8 @@ function receive(event) {
   }
 }
 
-/** @param {import("/ws/client/realtime.js").Status} status
- * @param {import("/ws/client/realtime.js").Transport | null} transport */
+/** @param {import("/ws/client/types").Status} status
+ * @param {import("/ws/client/types").Transport | null} transport */
 function showStatus(status, transport) {
   if (status === "live") {
     STATUS.connecting = "Reconnecting";
@@ -251,6 +251,18 @@ function showStatus(status, transport) {
   element("status").dataset.status = status;
   element("state").textContent = STATUS[status];
   element("transport").textContent = transport ? TRANSPORT[transport] : "";
+}
+
+/** The sidecar's script, however long it takes: notes can be read and written without it. */
+async function client() {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      // A script that could not be fetched is not asked for again at the same address.
+      return /** @type {Client} */ (await import(`/ws/client/realtime.js${attempt ? `?${attempt}` : ""}`));
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * Math.min(20_000, 1000 * 2 ** attempt)));
+    }
+  }
 }
 
 async function begin() {
@@ -268,11 +280,13 @@ async function begin() {
   hangAll();
   render();
   new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "1200px" }).observe(more);
+  const { connect } = await client();
   realtime = connect({
     topics: { [topic]: first.cursor },
     onEvent: receive,
     onResync: resync,
     onStatus: showStatus,
+    renewTicket: () => request("/api/tickets", { method: "POST" }),
     onPresence(_, people) {
       element("people").hidden = false;
       element("count").textContent = people > 1 ? people : "";
