@@ -9,12 +9,20 @@ ARGS ?=
 # `make DOCKER=no up` runs local processes although an engine answers.
 DOCKER ?= auto
 
-# Success when this clone runs in Docker, or would: not while its local processes run.
-IN_DOCKER = ! kill -0 "$$(cat .corkboard/run/supervisor.pid 2> /dev/null || echo x)" 2> /dev/null \
-	&& [ "$(DOCKER)" != no ] && docker info > /dev/null 2>&1 && docker compose version > /dev/null 2>&1
-NO_DOCKER = echo "no Docker engine with Compose answers: running the same services as local processes"
+# Success while this clone's local processes run.
+RUNS_LOCALLY = kill -0 "$$(cat .corkboard/run/supervisor.pid 2> /dev/null || echo x)" 2> /dev/null
+# Success when Corkboard is in front of an app of the user's own, or will be: make up APP=http://127.0.0.1:5000
+HAS_APP = { [ -n "$${APP-$$(sed -n 's/^ *APP *= *//p' .env 2> /dev/null)}" ] \
+	|| { $(RUNS_LOCALLY) && [ -s .corkboard/run/app ]; }; }
+# Success when this clone runs in Docker, or would. A container could not reach an app on this machine's loopback.
+IN_DOCKER = ! $(RUNS_LOCALLY) && ! $(HAS_APP) && [ "$(DOCKER)" != no ] \
+	&& docker info > /dev/null 2>&1 && docker compose version > /dev/null 2>&1
+NO_DOCKER = { [ "$(DOCKER)" = no ] || $(HAS_APP) \
+	|| echo "no Docker engine with Compose answers: running the same services as local processes"; }
 # GOAL: what the user asked for; the sub-make's own goal is a file that nobody should have to know.
 INSTALL = $(MAKE) -s --no-print-directory GOAL="$(MAKECMDGOALS)"
+# The demo's packages are for the demo only.
+INSTALL_SERVICES = $(INSTALL) $(VENV)/local.stamp $$($(HAS_APP) || echo $(VENV)/wsgi_app.stamp)
 
 CHECK_SETTINGS = awk -f local/check.awk .env.example $$(ls .env 2> /dev/null || echo /dev/null)
 # `start_interval` and `include` of the Compose files came with these.
@@ -31,15 +39,15 @@ CHECK_DOCKER = printf '%s\n' "Engine $$(docker version --format '{{.Server.Versi
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
-up: ## start, and return when healthy: with Docker when an engine answers, else as local processes
+up: ## start, and return when healthy, in Docker when it is there; APP=http://127.0.0.1:5000: around your own app
 	@$(CHECK_SETTINGS)
 	@if $(IN_DOCKER); then \
 		$(CHECK_DOCKER) || exit; \
 		docker compose up --build --wait --detach || { docker compose logs --tail 5 >&2; exit 1; }; \
 		echo "http://localhost:$$(docker compose port nginx 8080 | sed 's/.*://') is ready.   make logs   make down"; \
 	else \
-		[ "$(DOCKER)" = no ] || $(NO_DOCKER); \
-		$(INSTALL) $(VENV)/local.stamp && $(LOCAL) up; \
+		$(NO_DOCKER); \
+		$(INSTALL_SERVICES) && $(LOCAL) up; \
 	fi
 
 down: ## stop what `up` started, keep the data
@@ -53,12 +61,13 @@ status: ## one line per service
 	@if $(IN_DOCKER); then docker compose ps --all; else $(INSTALL) $(VENV)/local.stamp && $(LOCAL) status; fi
 
 dev: ## start with hot reload of both apps and show the logs; Ctrl-C stops it
+	@if $(HAS_APP); then echo "make dev is for the demo's code; your own app's server reloads it: make up APP=..." >&2; exit 2; fi
 	@$(CHECK_SETTINGS)
 	@if $(IN_DOCKER); then \
 		$(CHECK_DOCKER) || exit; \
 		docker compose -f docker-compose.yml -f docker-compose.dev.yml up --build --watch; \
 	else \
-		[ "$(DOCKER)" = no ] || $(NO_DOCKER); \
+		$(NO_DOCKER); \
 		$(INSTALL) $(VENV)/tests.stamp && $(LOCAL) dev; \
 	fi
 
@@ -96,7 +105,7 @@ lock: $(VENV)/tests.stamp ## write the requirements files anew from pyproject.to
 	$(COMPILE) $(UPGRADE) --extra wsgi -o wsgi_app/requirements.txt
 	$(COMPILE) $(UPGRADE) --extra asgi -o asgi_app/requirements.txt
 	$(COMPILE) $(UPGRADE) --extra loadtest -o loadtest/requirements.txt
-	$(COMPILE) $(UPGRADE) --extra wsgi --extra asgi --extra local -o local/requirements.txt
+	$(COMPILE) $(UPGRADE) --extra asgi --extra local -o local/requirements.txt
 	$(COMPILE) $(UPGRADE) --extra dev -o tests/requirements.txt
 
 loadtest: $(VENV)/tests.stamp ## Locust without a browser; fails when a threshold is missed

@@ -75,7 +75,7 @@ def _own_stack(found: Settings) -> Iterator[None]:
     state = State(ROOT / ".corkboard" / "loadtest")
     try:
         environment = found.environment | UNLIMITED
-        commands.up(found.model_copy(update={"rate_limit": 0, "environment": environment}), state)
+        commands.up(found.model_copy(update={"app": "", "rate_limit": 0, "environment": environment}), state)
         yield
     finally:
         with redirect_stdout(StringIO()):  # the last lines are the verdict's

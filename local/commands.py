@@ -9,7 +9,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from local import health, logs, processes, redis_cli, render, services
+from local import foreign, health, logs, processes, redis_cli, render, services
 from local.binaries import nginx as nginx_binary
 from local.errors import LocalError
 from local.services import Service
@@ -29,18 +29,25 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
     if not was_running:
         supervisor.stop()  # what a killed supervisord may have left behind
         shutil.rmtree(state.temporary, ignore_errors=True)
+    elif not settings.app:
+        settings = settings.model_copy(update={"app": state.app})
     state.make()
     ports = state.ports(services.port_names(settings), running=was_running)
     _check_http_port(settings, state)
+    if settings.app:
+        foreign.check(settings)
     wanted = services.build(settings, state, ports, dev)
     _make_secrets(settings, state, ports["redis"])
     conf_changed = _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))
+    (state.run / "app").write_text(settings.app)
 
     if was_running:
         _update(wanted, state, supervisor, log_starts, conf_changed)
     else:
+        if settings.app:
+            print(f"Local processes, because a container could not reach {settings.app}", flush=True)
         print(
             f"Starting {', '.join(each.name for each in wanted)}; data and logs are in {state.root}",
             flush=True,
@@ -52,7 +59,13 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
             supervisor.stop()
             raise
     url = f"http://localhost:{settings.http_port}"
-    print(f"\n{url} is ready.   make logs: what it does   make down: stop it, keep the data", flush=True)
+    in_front = f", in front of {settings.app}" if settings.app else ""
+    print(
+        f"\n{url} is ready{in_front}.   make logs: what it does   make down: stop it, keep the data",
+        flush=True,
+    )
+    if settings.app:
+        print(foreign.next_steps(settings, state), flush=True)
 
 
 def check(settings: Settings) -> None:
@@ -87,6 +100,8 @@ def status(state: State) -> None:
         raise LocalError("Corkboard is not running; `make up` starts it")
     for process in found:
         print(f"{process.name:<8} {process.state.lower():<9} pid {process.pid:<8} {process.seconds} s")
+    if state.app:
+        print(f"{'app':<8} {'answers' if foreign.answers(state.app) else 'is away':<9} {state.app}")
     print(f"http://localhost:{(state.run / 'http_port').read_text()}")
     if any(process.state not in ("STARTING", "RUNNING") for process in found):
         raise LocalError("not every service runs; `make logs` shows why")

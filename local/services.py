@@ -51,7 +51,8 @@ def sidecars(settings: Settings) -> list[str]:
 
 def port_names(settings: Settings) -> list[str]:
     """Every port that a service of this stack listens on, except for nginx's."""
-    return ["redis", "wsgi", "wsgi-metrics", *sidecars(settings)]
+    demo = [] if settings.app else ["wsgi", "wsgi-metrics"]
+    return ["redis", *demo, *sidecars(settings)]
 
 
 def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> dict[str, str]:
@@ -60,7 +61,7 @@ def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> 
         "NGINX_PORT": str(settings.http_port),
         "NGINX_RUN_DIR": str(state.run / "nginx"),
         "STATIC_DIR": str(ROOT / "wsgi_app" / "notes" / "static"),
-        "APP_SERVER": f"127.0.0.1:{ports['wsgi']}",
+        "APP_SERVER": settings.app.removeprefix("http://") or f"127.0.0.1:{ports['wsgi']}",
         "ASGI_SERVERS": " ".join(f"127.0.0.1:{ports[name]}" for name in sidecars(settings)),
         "RATE_LIMIT": str(settings.rate_limit),
         "NGINX_WORKERS": str(settings.nginx_workers or ""),
@@ -88,11 +89,12 @@ def build(settings: Settings, state: State, ports: Mapping[str, int], dev: bool 
                 "-c", str(state.run / "nginx" / "nginx.conf"), "-g", "daemon off;" + _nginx_user(),
             ],
             plain,
-            probes=[f"{edge}/readyz", f"{edge}/ws/readyz"],
+            # An app of somebody else's may come later.
+            probes=[f"{edge}/ws/readyz"] if settings.app else [f"{edge}/readyz", f"{edge}/ws/readyz"],
             stop_signal="QUIT",
             stop_seconds=5,
         ),
-        _wsgi(settings, state, ports, dev),
+        *([] if settings.app else [_wsgi(settings, state, ports, dev)]),
         *(_asgi(name, settings, state, ports, dev) for name in sidecars(settings)),
     ]  # fmt: skip
 
@@ -130,6 +132,8 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
         "ASGI_HOST": "127.0.0.1",
         "ASGI_PORT": str(ports[name]),
     }
+    if settings.app:
+        environment.setdefault("PUBLIC_TOPICS", "none")
     if dev:
         command = [sys.executable, "-m", "watchfiles", "--filter", "python", shlex.join(command), "asgi_app"]
         environment["DRAIN_SECONDS"] = "0"  # nobody waits for sockets when a file was saved

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from local.errors import LocalError
@@ -16,9 +17,29 @@ from local.errors import LocalError
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def _address(value: str) -> str:
+    found = re.fullmatch(
+        r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?(/.*)?", value, re.IGNORECASE
+    )
+    if not found or not 0 < int(found[3] or 80) < 65536:
+        hint = "as in http://127.0.0.1:5000"
+    elif found[1].lower() == "https":
+        hint = "because TLS ends in front of nginx: start the app without it"
+    elif (found[4] or "/") != "/":
+        hint = "because the app gets every path but /ws"
+    else:
+        return f"http://{found[2]}:{found[3] or 80}"
+    raise ValueError(f"expected http://HOST:PORT, {hint}; not {value!r}")
+
+
 class Stack(BaseModel):
     """What concerns no process alone."""
 
+    app: Annotated[str, AfterValidator(_address)] = Field(
+        "",
+        description="Your own app that runs already, as in http://127.0.0.1:5000. `make up` puts nginx, the "
+        "sidecar and Redis around it instead of the demo, always as local processes.",
+    )
     http_port: int = Field(
         8080,
         ge=1,
@@ -103,12 +124,11 @@ def load(env_file: Path = ROOT / ".env") -> Settings:
     try:
         return Settings.model_validate({**values, "environment": environment})
     except ValidationError as error:
-        name = str(error.errors()[0]["loc"][0])
-        raise LocalError(
-            f"{name.upper()} is invalid: expected {expected(Stack.model_fields[name])}, "
-            f"not {values[name]!r} (see .env.example)",
-            code=2,
-        ) from None
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        rule = expected(Stack.model_fields[name])
+        problem = f"expected {rule}, not {values[name]!r}" if rule else str(first["ctx"]["error"])
+        raise LocalError(f"{name.upper()} is invalid: {problem} (see .env.example)", code=2) from None
 
 
 def expected(field: FieldInfo) -> str:

@@ -39,6 +39,12 @@ class State:
         return self.root / "app.env"
 
     @property
+    def app(self) -> str:
+        """The address of the app that the running stack is in front of; empty for the demo."""
+        file = self.run / "app"
+        return file.read_text() if file.exists() else ""
+
+    @property
     def run(self) -> Path:
         return self.root / "run"
 
