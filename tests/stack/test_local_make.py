@@ -45,7 +45,7 @@ def test_an_invalid_number_is_refused_before_anything_starts(target: str) -> Non
         said == "HTTP_PORT is invalid: expected a whole number from 1 to 65535, not 'abc' (see .env.example)"
     )
     assert all(line.startswith("make: ***") for line in rest)
-    assert result.stdout == ""
+    assert "Starting" not in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,15 @@ def test_a_docker_that_is_too_old_is_one_line_and_nothing_else_starts(
     assert result.returncode
     line, *rest = result.stderr.splitlines()
     assert line == f"{said} Without Docker: make DOCKER=no up"
+    assert all(line.startswith("make: ***") for line in rest)
+    assert result.stdout == ""
+
+
+def test_hot_reload_is_refused_in_front_of_an_app_of_ones_own() -> None:
+    result = make("dev", "APP=http://127.0.0.1:5000")
+    assert result.returncode
+    said, *rest = result.stderr.splitlines()
+    assert said.startswith("make dev is for the demo's code")
     assert all(line.startswith("make: ***") for line in rest)
     assert result.stdout == ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,15 @@ def test_an_empty_variable_counts_as_absent(tmp_path: Path, monkeypatch: pytest.
     loaded = settings.load(tmp_path / "none")
     assert loaded.http_port == 8080
     assert "HTTP_PORT" not in loaded.environment
+
+
+def test_the_lock_files_agree() -> None:
+    versions: dict[str, set[str]] = {}
+    for file in ROOT.glob("*/requirements.txt"):
+        for name, version in re.findall(r"^([a-z0-9._-]+)(?:\[.*\])?==(\S+)", file.read_text(), re.MULTILINE):
+            versions.setdefault(name, set()).add(version)
+    assert len(versions) > 50
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
 def test_a_server_on_path_that_is_too_old_is_passed_over(
