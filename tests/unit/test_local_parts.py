@@ -49,12 +49,16 @@ def test_an_empty_variable_counts_as_absent(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_lock_files_agree() -> None:
-    versions: dict[str, set[str]] = {}
+    pinned = re.compile(r"^([a-z0-9._-]+)(?:\[.*\])?(==\S+)", re.MULTILINE)
+    found: dict[str, set[tuple[str, ...]]] = {}
     for file in ROOT.glob("*/requirements.txt"):
-        for name, version in re.findall(r"^([a-z0-9._-]+)(?:\[.*\])?==(\S+)", file.read_text(), re.MULTILINE):
-            versions.setdefault(name, set()).add(version)
-    assert len(versions) > 50
-    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+        versions: dict[str, list[str]] = {}
+        for name, version in pinned.findall(file.read_text()):
+            versions.setdefault(name, []).append(version)
+        for name, each in versions.items():
+            found.setdefault(name, set()).add(tuple(each))
+    assert len(found) > 50
+    assert {name: versions for name, versions in found.items() if len(versions) > 1} == {}
 
 
 def test_a_server_on_path_that_is_too_old_is_passed_over(
