@@ -14,9 +14,9 @@ RUNS_LOCALLY = kill -0 "$$(cat .corkboard/run/supervisor.pid 2> /dev/null || ech
 # Success when Corkboard is in front of an app of the user's own, or will be: make up APP=http://127.0.0.1:5000
 HAS_APP = { [ -n "$${APP-$$(sed -n 's/^ *APP *= *//p' .env 2> /dev/null)}" ] \
 	|| { $(RUNS_LOCALLY) && [ -s .corkboard/run/app ]; }; }
+HAS_DOCKER = [ "$(DOCKER)" != no ] && docker info > /dev/null 2>&1 && docker compose version > /dev/null 2>&1
 # Success when this clone runs in Docker, or would. A container could not reach an app on this machine's loopback.
-IN_DOCKER = ! $(RUNS_LOCALLY) && ! $(HAS_APP) && [ "$(DOCKER)" != no ] \
-	&& docker info > /dev/null 2>&1 && docker compose version > /dev/null 2>&1
+IN_DOCKER = ! $(RUNS_LOCALLY) && ! $(HAS_APP) && $(HAS_DOCKER)
 NO_DOCKER = { [ "$(DOCKER)" = no ] || $(HAS_APP) \
 	|| echo "no Docker engine with Compose answers: running the same services as local processes"; }
 # GOAL: what the user asked for; the sub-make's own goal is a file that nobody should have to know.
@@ -52,7 +52,7 @@ up: ## start, and return when healthy, in Docker when it is there; APP=http://12
 
 down: ## stop what `up` started, keep the data
 	@if [ -d .corkboard/run ] && [ -x $(BIN)/python ]; then $(LOCAL) down; fi
-	@if $(IN_DOCKER) && [ -n "$$(docker compose ps --all --quiet)" ]; then docker compose down; fi
+	@if $(HAS_DOCKER) && [ -n "$$(docker compose ps --all --quiet)" ]; then docker compose down; fi
 
 logs: ## follow the logs of all services; Ctrl-C ends it
 	@if $(IN_DOCKER); then docker compose logs --follow --tail 20; else $(INSTALL) $(VENV)/local.stamp && $(LOCAL) logs $(ARGS); fi
@@ -128,7 +128,7 @@ redis-cli: ## talk to Redis as the operator (ARGS="xlen ...", or nothing for a p
 
 clean: down ## stop, remove what was built; the data stays, unless DATA=remove
 	@if [ "$(DATA)" = remove ]; then \
-		if $(IN_DOCKER); then docker compose down --volumes; fi; \
+		if $(HAS_DOCKER); then docker compose down --volumes; fi; \
 		rm -rf .corkboard; \
 	fi
 	@rm -rf $(VENV) .corkboard/run .corkboard/logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

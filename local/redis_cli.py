@@ -1,4 +1,4 @@
-"""A small redis-cli, as the operator's user; the wheel that brings the server has none."""
+"""A small redis-cli, as the operator's user; the package that brings the server has none."""
 
 from __future__ import annotations
 
@@ -17,37 +17,33 @@ def run(state: State, port: int, arguments: list[str]) -> None:
         LocalError: Redis does not answer, or refuses the only command.
     """
     password = (state.secrets / "redis" / "admin_password").read_text().strip()
-    client = redis.Redis(
+    # Not a client, which turns answers into Python objects of its own.
+    connection = redis.Connection(  # type: ignore[no-untyped-call]
         port=port, username="admin", password=password, socket_timeout=10, decode_responses=True
     )
-    with client:
-        if arguments:
-            print(_send(client, arguments))
-            return
-        while True:
-            try:
-                line = input(f"redis:{port}> ")
-            except EOFError:
-                print()
-                return
-            if words := shlex.split(line):
-                if words[0].lower() in ("quit", "exit"):
-                    return
-                try:
-                    print(_send(client, words))
-                except LocalError as error:
-                    print(error)
-
-
-def _send(client: redis.Redis, words: list[str]) -> str:
-    # Not execute_command: it would turn answers into Python objects of its own.
-    try:
-        connection = client.connection_pool.get_connection()
+    if arguments:
+        print(_send(connection, arguments))
+        return
+    while (line := _line(f"redis:{port}> ")) not in ("quit", "exit"):
         try:
-            connection.send_command(*words)  # type: ignore[no-untyped-call]
-            return _text(connection.read_response())
-        finally:
-            client.connection_pool.release(connection)
+            if words := shlex.split(line):
+                print(_send(connection, words))
+        except (LocalError, ValueError) as error:
+            print(error)
+
+
+def _line(prompt: str) -> str:
+    try:
+        return input(prompt).strip()
+    except EOFError:
+        print()
+        return "exit"
+
+
+def _send(connection: redis.Connection, words: list[str]) -> str:
+    try:
+        connection.send_command(*words)  # type: ignore[no-untyped-call]
+        return _text(connection.read_response())
     except redis.RedisError as error:
         raise LocalError(f"redis: {error}") from None
 

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
@@ -32,6 +32,10 @@ def _address(value: str) -> str:
     raise ValueError(f"expected http://HOST:PORT, {hint}; not {value!r}")
 
 
+def _number(default: int | None, least: int, most: int, description: str) -> Any:
+    return Field(default, ge=least, le=most, description=description)
+
+
 class Stack(BaseModel):
     """What concerns no process alone."""
 
@@ -40,45 +44,30 @@ class Stack(BaseModel):
         description="Your own app that runs already, as in http://127.0.0.1:5000. `make up` puts nginx, the "
         "sidecar and Redis around it instead of the demo, always as local processes.",
     )
-    http_port: int = Field(
-        8080,
-        ge=1,
-        le=65535,
-        description="The one port that is open to others. Each clone on a machine needs its own.",
+    http_port: int = _number(
+        8080, 1, 65535, "The one port that is open to others. Each clone on a machine needs its own."
     )
-    asgi_replicas: int = Field(
-        2,
-        ge=1,
-        le=32,
-        description="Sidecar processes. Each uses one core and carries some thousands of sockets.",
+    asgi_replicas: int = _number(
+        2, 1, 32, "Sidecar processes. Each uses one core and carries some thousands of sockets."
     )
-    rate_limit: int = Field(
-        100,
-        ge=0,
-        le=100_000,
-        description="Writes per second that one client address may make, after a burst of four times as "
-        "many; more are answered with 429. 0 turns the limit off, which is right for load tests and where "
-        "all clients share one address.",
-    )
-    history_length: int = Field(
-        10_000,
-        ge=1,
-        le=1_000_000,
-        description="Events kept per topic: how long a client may be away and still get all it missed. Each "
-        "costs about as much memory as its JSON. Reaches the app through `app.env`.",
-    )
-    ticket_seconds: int = Field(
-        3600,
-        ge=10,
-        le=30 * 24 * 3600,
-        description="Seconds that a ticket is valid. A socket ends with its ticket and comes back with a "
-        "new one. Reaches the app through `app.env`.",
-    )
-    nginx_workers: int | None = Field(
-        None,
-        ge=1,
-        le=64,
-        description="Processes of nginx. Unset: one per core that it may use, and at most eight.",
+    rate_limit: int = _number(
+        100, 0, 100_000,
+        "Writes per second that one client address may make, after a burst of four times as many; more are "
+        "answered with 429. 0 turns the limit off, which is right for load tests and where all clients share "
+        "one address.",
+    )  # fmt: skip
+    history_length: int = _number(
+        10_000, 1, 1_000_000,
+        "Events kept per topic: how long a client may be away and still get all it missed. Each costs about "
+        "as much memory as its JSON. Reaches the app through `app.env`.",
+    )  # fmt: skip
+    ticket_seconds: int = _number(
+        3600, 10, 30 * 24 * 3600,
+        "Seconds that a ticket is valid. A socket ends with its ticket and comes back with a new one. "
+        "Reaches the app through `app.env`.",
+    )  # fmt: skip
+    nginx_workers: int | None = _number(
+        None, 1, 64, "Processes of nginx. Unset: one per core that it may use, and at most eight."
     )
 
 
@@ -90,18 +79,12 @@ class Docker(BaseModel):
         description="The address of an app of your own, as in web:8000. It takes the place of the demo, "
         "whose container stays off.",
     )
-    open_files: int = Field(
-        20_000,
-        ge=1024,
-        le=1_000_000,
-        description="Files and sockets that a container may open. nginx needs two per WebSocket.",
+    open_files: int = _number(
+        20_000, 1024, 1_000_000, "Files and sockets that a container may open; nginx needs two per WebSocket."
     )
-    loadtest_port: int = Field(
-        8089, ge=1, le=65535, description="The web page of the load tests, on this machine only."
-    )
+    loadtest_port: int = _number(8089, 1, 65535, "The web page of the load tests, on this machine only.")
     ca_bundle: Path | None = Field(
-        None,
-        description="A bundle of CA certificates for builds behind a proxy that intercepts TLS.",
+        None, description="A bundle of CA certificates for builds behind a proxy that intercepts TLS."
     )
 
 

@@ -19,11 +19,11 @@ from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped
 from local import processes
 from local.errors import LocalError
 from local.services import Service, newest
-from local.settings import ROOT
+from local.settings import ROOT, Docker
 from local.state import State
 
-# What one process may open; a socket costs nginx two. Above the 16,000 connections of an nginx worker.
-OPEN_FILES = 20_000
+# What one process may open, in a container and here: above the 16,000 connections of an nginx worker.
+OPEN_FILES: int = Docker.model_fields["open_files"].default
 
 HEAD = """\
 [unix_http_server]

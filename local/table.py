@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -18,7 +18,7 @@ from local.settings import ROOT, Docker, Stack, expected
 
 ENV_EXAMPLE = ROOT / ".env.example"
 REFERENCE = ROOT / "docs" / "reference" / "settings.md"
-COLUMNS = 110
+COLUMNS = 108
 
 APPS: tuple[type[BaseModel], ...] = (wsgi_app.settings.Settings, asgi_app.settings.Settings)
 PLACES: tuple[type[BaseModel], ...] = (wsgi_app.settings.Place, asgi_app.settings.Place)
@@ -52,13 +52,12 @@ This page is written by `make settings`.
 """
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One line of the table."""
 
     name: str
     default: str
-    expected: str
+    values: str
     description: str
 
 
@@ -76,12 +75,12 @@ def env_example() -> str:
     """The text of `.env.example`."""
     parts = [EXAMPLE_HEAD]
     for heading, settings in groups().items():
-        parts.append(f"# --- {heading} ".ljust(COLUMNS - 2, "-") + "\n")
-        for each in settings:
-            lines = textwrap.wrap(each.description, COLUMNS - 2)
-            if each.expected:
-                lines.append(f"{each.expected[0].upper()}{each.expected[1:]}.")
-            parts.append("".join(f"# {line}\n" for line in lines) + f"#{each.name}={each.default}\n")
+        parts.append(f"# --- {heading} ".ljust(COLUMNS, "-") + "\n")
+        for name, default, values, description in settings:
+            lines = textwrap.wrap(description, COLUMNS - 2)
+            if values:
+                lines.append(f"{values[0].upper()}{values[1:]}.")
+            parts.append("".join(f"# {line}\n" for line in lines) + f"#{name}={default}\n")
     return "\n".join(parts)
 
 
@@ -89,23 +88,16 @@ def reference() -> str:
     """The text of docs/reference/settings.md."""
     parts = [REFERENCE_HEAD]
     for heading, settings in groups().items():
-        rows = [
-            f"| `{one.name}` | {one.default and f'`{one.default}`'} | {one.expected} | {one.description} |"
-            for one in settings
-        ]
-        parts.append(
-            "\n".join(
-                [f"## {heading}\n", "| variable | default | expected | |", "|---|---|---|---|", *rows, ""]
-            )
-        )
-    return "\n".join(parts)
+        parts.append(f"\n## {heading}\n\n| variable | default | expected | |\n|---|---|---|---|\n")
+        for name, default, values, description in settings:
+            parts.append(f"| `{name}` | {default and f'`{default}`'} | {values} | {description} |\n")
+    return "".join(parts)
 
 
 def write() -> None:
     """Writes both files."""
-    for file, text in ((ENV_EXAMPLE, env_example()), (REFERENCE, reference())):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+    ENV_EXAMPLE.write_text(env_example())
+    REFERENCE.write_text(reference())
 
 
 def _settings(heading: str) -> Iterator[Setting]:
