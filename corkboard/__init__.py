@@ -1,5 +1,6 @@
 """Realtime for the app you already have: `publish` where it writes, `listen` where it shows."""
 
+from corkboard.listen import Listening, listen
 from corkboard.publish import Event, position, publish, publish_many, request_id
 from corkboard.settings import NotConfigured
 from corkboard.store import StoreUnavailable
@@ -7,8 +8,10 @@ from corkboard.tickets import revoke
 
 __all__ = [
     "Event",
+    "Listening",
     "NotConfigured",
     "StoreUnavailable",
+    "listen",
     "position",
     "publish",
     "publish_many",

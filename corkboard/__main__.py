@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from corkboard import NotConfigured, StoreUnavailable, publish, revoke
+from corkboard import NotConfigured, StoreUnavailable, doctor, publish, revoke
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,8 +16,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "publish":
             print(publish(given.topic, given.type, given.data, key=given.key))
-        else:
+        elif given.command == "revoke":
             revoke(given.subject)
+        else:
+            for line in doctor.examine(given.site):
+                print(f"ok    {line}", flush=True)
+    except doctor.Trouble as trouble:
+        print(f"FAIL  {trouble}")
+        return 1
     except (NotConfigured, StoreUnavailable, ValueError) as error:
         print(f"corkboard: {error}", file=sys.stderr)
         return 1
@@ -36,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--key", help="a repeat with the same key within a day sends nothing")
     one = commands.add_parser("revoke", help="take back every ticket of a subject")
     one.add_argument("subject")
+    one = commands.add_parser("doctor", help="say what is missing, in plain words")
+    one.add_argument("--site", default="", metavar="URL", help="check what browsers see there, too")
     return parser
 
 

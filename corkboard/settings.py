@@ -20,6 +20,7 @@ NAMES = (
     "CORKBOARD_SECRET_KEY_FILE",
     "CORKBOARD_HISTORY_LENGTH",
     "CORKBOARD_TICKET_SECONDS",
+    "CORKBOARD_REFRESH_RATE",
     "CORKBOARD_ENV_FILE",
 )
 NEXT_STEP = (
@@ -41,12 +42,16 @@ class Settings:
         keys: sign tickets, the first one only. The others are for whoever verifies.
         history_length: events kept per topic.
         ticket_seconds: how long a ticket is good for.
+        source: where the address comes from, in words.
+        refresh_rate: how often a second all viewers of a page together fetch it again.
     """
 
     url: str
     keys: tuple[str, ...] = ()
     history_length: int = 10_000
     ticket_seconds: int = 3600
+    refresh_rate: int = 50
+    source: str = "the code"
 
     @property
     def off(self) -> bool:
@@ -126,6 +131,8 @@ def _read(environment: tuple[str, ...]) -> _Loaded:
         tuple(keys),
         _number(given, "CORKBOARD_HISTORY_LENGTH", Settings.history_length, 1, 1_000_000),
         _number(given, "CORKBOARD_TICKET_SECONDS", Settings.ticket_seconds, 10, 30 * 24 * 3600),
+        _number(given, "CORKBOARD_REFRESH_RATE", Settings.refresh_rate, 1, 10_000),
+        "the environment" if environment[0] else str(file),
     )
     return _Loaded(settings, environment, files)
 

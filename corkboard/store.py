@@ -171,10 +171,10 @@ def _means_unavailable(error: RedisError) -> bool:
 _default: tuple[str | None, Store] | None = None
 
 
-def use(store: Store) -> None:
-    """Makes `publish` and all the others use this store: one with functions or metrics of your own."""
+def use(store: Store | None) -> None:
+    """Makes `publish` and all others use a store with functions or metrics of your own; None undoes it."""
     global _default
-    _default = (None, store)
+    _default = (None, store) if store else None
 
 
 def default() -> Store:

@@ -61,6 +61,11 @@ class Stack(BaseModel):
         "Events kept per topic: how long a client may be away and still get all it missed. Each costs about "
         "as much memory as its JSON. Reaches the app through `app.env`.",
     )  # fmt: skip
+    refresh_rate: int = _number(
+        50, 1, 10_000,
+        "How often per second all viewers of a page together fetch it again after an event. Reaches the app "
+        "through `app.env`.",
+    )  # fmt: skip
     ticket_seconds: int = _number(
         3600, 10, 30 * 24 * 3600,
         "Seconds that a ticket is valid. A socket ends with its ticket and comes back with a new one. "

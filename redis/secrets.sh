@@ -4,8 +4,8 @@
 #   DIR/redis, DIR/app and DIR/asgi: one folder a service
 #   REDIS: where the app finds Redis, HOST:PORT
 #   APP_ENV: where the app finds what it must know; DIR/app/app.env when absent
-# Some settings reach the app through that file: SECRET_KEY or SECRET_KEY_FILE, HISTORY_LENGTH and
-# TICKET_SECONDS from the environment.
+# Some settings reach the app through that file: SECRET_KEY or SECRET_KEY_FILE, HISTORY_LENGTH,
+# TICKET_SECONDS and REFRESH_RATE from the environment.
 # It and the ACL file are written anew every time, so that a change is taken.
 set -eu
 umask 022
@@ -59,5 +59,6 @@ key=$(printf '%s\n' "${SECRET_KEY:-$(cat "$key_file")}" | awk 'NF { print $1; ex
     setting CORKBOARD_SECRET_KEY "$key"
     setting CORKBOARD_HISTORY_LENGTH "${HISTORY_LENGTH:-}"
     setting CORKBOARD_TICKET_SECONDS "${TICKET_SECONDS:-}"
+    setting CORKBOARD_REFRESH_RATE "${REFRESH_RATE:-}"
 } > "$app_env.new"
 mv "$app_env.new" "$app_env"

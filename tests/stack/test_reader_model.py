@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import tempfile
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,11 +28,7 @@ from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.reader import Reader
-from local import binaries
-from local.settings import ROOT
-from redis import Redis
-from tests.harness.clients import wait_for
-from tests.harness.local import free_port
+from tests.harness.redis_server import RedisServer
 from tests.harness.sidecar import Publisher
 
 SETTLED_SECONDS = 30
@@ -75,15 +68,12 @@ class Client:
 class Server:
     """A real Redis-protocol server, and one process' reader and hub on it, in a loop of their own."""
 
-    def __init__(self, port: int, folder: Path) -> None:
-        def client(user: str, file: str) -> Redis:
-            return Redis(port=port, username=user, password=(folder / file).read_text(), socket_timeout=30)
-
-        self.admin = client("admin", "redis/admin_password")
-        self.publish = Publisher(folder / "app" / "app.env")
+    def __init__(self, server: RedisServer) -> None:
+        self.admin = server.client()
+        self.publish = Publisher(server.app_env)
         self.settings = Settings(
-            redis_url=f"redis://127.0.0.1:{port}/0",  # type: ignore[arg-type]
-            redis_password_file=folder / "asgi" / "redis_password",
+            redis_url=f"redis://127.0.0.1:{server.port}/0",  # type: ignore[arg-type]
+            redis_password_file=server.folder / "asgi" / "redis_password",
             secret_key="x" * 32,  # type: ignore[arg-type]
         )
         self.loop = asyncio.new_event_loop()
@@ -112,36 +102,12 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="corkboard-model-") as name:
-        folder = Path(name)
-        port = free_port()
-        subprocess.run(["sh", ROOT / "redis" / "secrets.sh", folder, f"127.0.0.1:{port}"], check=True)
-        (folder / "data").mkdir()
-        process = subprocess.Popen(
-            [
-                binaries.redis(), ROOT / "redis" / "redis.conf", "--port", str(port), "--bind", "127.0.0.1",
-                "--dir", folder / "data", "--aclfile", folder / "redis" / "users.acl", "--appendfsync", "no",
-            ],
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+    with RedisServer() as started:
+        made = Server(started)
         try:
-            probe = Redis(port=port, username="health", socket_timeout=1)
-            wait_for(lambda: _answers(probe), "the server")
-            made = Server(port, folder)
-            try:
-                yield made
-            finally:
-                made.end()
+            yield made
         finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _answers(client: Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except Exception:
-        return False
+            made.end()
 
 
 class Story(RuleBasedStateMachine):

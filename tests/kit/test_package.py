@@ -1,0 +1,201 @@
+"""The kit is a package: small, typed, the same from both folders, and it goes into anybody's environment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from local.settings import ROOT
+from tests.harness.redis_server import RedisServer
+
+KIT = ROOT / "corkboard"
+SHARED = ("name", "version", "description", "license", "requires-python", "dependencies", "entry-points")
+
+
+def project(folder: Path) -> dict[str, object]:
+    with (folder / "pyproject.toml").open("rb") as file:
+        found: dict[str, object] = tomllib.load(file)["project"]
+    return found
+
+
+def run(*words: str | Path, folder: Path | None = None, good: bool = True) -> str:
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode == 0) is good, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_both_folders_describe_the_same_package() -> None:
+    whole, kit = project(ROOT), project(KIT)
+    assert {name: whole[name] for name in SHARED} == {name: kit[name] for name in SHARED}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an empty environment."""
+    folder = tmp_path_factory.mktemp("venv")
+    venv.create(folder, with_pip=True)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def wheels(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
+    """A wheel of each folder, made by `python -m build`, from the source distribution that it makes first."""
+    run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "build")
+    found = {}
+    before = tree()
+    for folder in (ROOT, KIT):
+        out = tmp_path_factory.mktemp("dist")
+        run(python, "-m", "build", "--outdir", out, folder)
+        (found[folder],) = out.glob("*.whl")
+        (source,) = out.glob("*.tar.gz")
+        with tarfile.open(source) as archive:
+            assert not [name for name in archive.getnames() if "wsgi_app" in name or "tests" in name]
+    assert tree() == before, "building has written into the folder"
+    return found
+
+
+def tree() -> set[str]:
+    return set(run("git", "status", "--short", "--ignored", folder=ROOT).splitlines())
+
+
+def test_both_wheels_hold_the_same_files_and_nothing_else(wheels: dict[Path, Path]) -> None:
+    contents = []
+    for wheel in wheels.values():
+        with zipfile.ZipFile(wheel) as archive:
+            files = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+            contents.append(files)
+    assert contents[0] == contents[1]
+    expected = {
+        f"corkboard/{path.relative_to(KIT)}"
+        for path in KIT.rglob("*")
+        if path.is_file() and path.suffix in (".py", ".lua", ".typed")
+    }
+    assert set(contents[0]) == expected
+    assert {"corkboard/functions.lua", "corkboard/py.typed"} <= expected
+
+
+USER = """
+from __future__ import annotations
+
+import corkboard
+from corkboard import Event, Listening, NotConfigured, StoreUnavailable
+from corkboard import listen, position, publish, publish_many, revoke
+from corkboard.testing import published as fixture
+
+
+def ship(order: int) -> str:
+    try:
+        return publish("orders", "order.shipped", {"id": order}, key=f"ship:{order}")
+    except (StoreUnavailable, NotConfigured):
+        return ""
+
+
+def notify(users: list[int]) -> list[str]:
+    first: list[str] = publish_many([(f"user:{user}", "hello") for user in users])
+    second: list[str] = publish_many([(f"user:{user}", "hello", {"a": 1}) for user in users])
+    return first + second + publish_many(Event(f"user:{user}", "hello", None, "k") for user in users)
+
+
+def page(user: int) -> Listening:
+    realtime = listen("orders", subject=str(user))
+    text: str = realtime + realtime.__html__() + position("orders") + str(realtime.json["ticket"])
+    corkboard.request_id.set("12345678")
+    revoke(text)
+    return realtime
+
+
+def test(published: list[Event]) -> None:
+    assert published[0].topic
+"""
+WRONG = """
+from corkboard import listen, publish
+
+publish("orders")
+publish("orders", 7)
+listen(["orders"])
+number: int = publish("orders", "x")
+"""
+
+
+def test_an_app_that_uses_the_wheel_is_checked_strictly(
+    wheels: dict[Path, Path], python: Path, tmp_path: Path
+) -> None:
+    run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", wheels[KIT], "pytest")
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "--cache-dir", tmp_path]
+    (tmp_path / "user.py").write_text(USER)
+    run(*mypy, "user.py", folder=tmp_path)
+    (tmp_path / "wrong.py").write_text(WRONG)
+    said = run(*mypy, "wrong.py", folder=tmp_path, good=False)
+    assert [f"wrong.py:{line}:" in said for line in (4, 5, 6, 7)] == [True] * 4
+
+
+THEIRS = """
+def ship(order):
+    from corkboard import publish
+    publish("orders", "order.shipped", {"id": order})
+
+
+def test_a_view_publishes(published):
+    ship(17)
+    assert published == [("orders", "order.shipped", {"id": 17}, None)]
+
+
+def test_the_next_one_begins_anew(published):
+    assert published == []
+"""
+
+
+@pytest.mark.parametrize("plugins", ["", 'pytest_plugins = ["corkboard.testing"]'])
+def test_an_apps_own_tests_see_what_it_publishes(
+    wheels: dict[Path, Path], python: Path, tmp_path: Path, plugins: str
+) -> None:
+    run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", wheels[KIT], "pytest")
+    (tmp_path / "conftest.py").write_text(plugins)
+    (tmp_path / "test_theirs.py").write_text(THEIRS)
+    assert "2 passed" in run(python, "-m", "pytest", "-q", folder=tmp_path)
+
+
+@pytest.mark.parametrize("folder", [ROOT, KIT], ids=["root", "kit"])
+def test_pip_installs_the_folder_and_the_command_runs(folder: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", folder)
+    said = run(python, "-m", "corkboard", "doctor", folder=tmp_path, good=False)
+    assert said.startswith("FAIL  CORKBOARD_URL is not set")
+
+
+OLDEST = """
+import warnings; warnings.simplefilter("error")
+import sys, corkboard
+topic = sys.argv[1]
+corkboard.publish(topic, "x", {"a": 1}, key="k")
+corkboard.publish(topic, "x", {"a": 1}, key="k")
+corkboard.revoke("somebody")
+found = corkboard.listen(topic, subject="1")
+assert found.json["topics"] == {topic: corkboard.position(topic)} and found.json["ticket"]
+print(len(corkboard.publish_many([(topic, "y"), (topic, "z")])))
+"""
+
+
+@pytest.mark.parametrize("version", ["3.9", f"{sys.version_info.major}.{sys.version_info.minor}"])
+def test_it_runs_with_the_oldest_versions_that_it_allows(
+    wheels: dict[Path, Path], server: RedisServer, topic: str, version: str, tmp_path: Path
+) -> None:
+    uv = [sys.executable, "-m", "uv", "--quiet", "--no-python-downloads"]
+    python = tmp_path / "venv" / "bin" / "python"
+    managed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    for found in (version, *managed):
+        if subprocess.run([*uv, "venv", "--python", found, tmp_path / "venv"], check=False).returncode == 0:
+            break
+    else:
+        pytest.skip(f"there is no Python {version} on this machine")
+    run(*uv, "pip", "install", "--python", python, wheels[KIT], "redis==5.0.0", "pyjwt==2.4.0")
+    assert run(python, "-c", OLDEST, topic, folder=tmp_path) == "2\n"
+    assert [event["type"] for event in server.events(topic)] == ["x", "y", "z"]
