@@ -61,10 +61,13 @@ def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> 
         "NGINX_PORT": str(settings.http_port),
         "NGINX_RUN_DIR": str(state.run / "nginx"),
         "STATIC_DIR": str(ROOT / "wsgi_app" / "notes" / "static"),
+        "SITE": "app" if settings.app else "demo",
         "APP_SERVER": settings.app.removeprefix("http://") or f"127.0.0.1:{ports['wsgi']}",
         "ASGI_SERVERS": " ".join(f"127.0.0.1:{ports[name]}" for name in sidecars(settings)),
         "RATE_LIMIT": str(settings.rate_limit),
         "NGINX_WORKERS": str(settings.nginx_workers or ""),
+        "TRUSTED_PROXIES": settings.trusted_proxies or "",
+        "MAX_BODY": settings.max_body,
     }
 
 

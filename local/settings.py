@@ -52,9 +52,9 @@ class Stack(BaseModel):
     )
     rate_limit: int = _number(
         100, 0, 100_000,
-        "Writes per second that one client address may make, after a burst of four times as many; more are "
-        "answered with 429. 0 turns the limit off, which is right for load tests and where all clients share "
-        "one address.",
+        "Writes per second that one client address may make in the demo, after a burst of four times as "
+        "many; more are answered with 429. 0 turns the limit off, which is right for load tests and where "
+        "all clients share one address.",
     )  # fmt: skip
     history_length: int = _number(
         10_000, 1, 1_000_000,
@@ -73,6 +73,16 @@ class Stack(BaseModel):
     )  # fmt: skip
     nginx_workers: int | None = _number(
         None, 1, 64, "Processes of nginx. Unset: one per core that it may use, and at most eight."
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Addresses or networks of the proxies in front, as in 10.0.0.0/8,192.168.0.7. What they "
+        "say about the client's address, https and host is believed; what others say is overwritten.",
+    )
+    max_body: str = Field(
+        "16m",
+        description="The largest request body that an app of your own gets, as in 512k or 1g; 0 for any. "
+        "The demo has a limit of its own.",
     )
 
 

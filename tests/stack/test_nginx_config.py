@@ -63,6 +63,7 @@ def test_every_variable_is_replaced_and_no_other(tmp_path: Path) -> None:
     [
         *(("MAX_BODY", value) for value in ("big", "16mb", "m", "-1")),
         ("SITE", "other"),
+        *(("APP_SERVER", value) for value in ("web", "web:", "https://web:8000", "web:8000/path", "a:1;")),
     ],
 )
 def test_an_invalid_setting_is_refused_with_one_line_that_names_it(name: str, value: str) -> None:
@@ -73,9 +74,16 @@ def test_an_invalid_setting_is_refused_with_one_line_that_names_it(name: str, va
     assert repr(value) in line
 
 
-def test_the_default_limit_is_that_of_the_table() -> None:
-    (limit,) = render.complete(HOST, ["RATE_LIMIT"]).values()
-    assert int(limit) == Stack.model_fields["rate_limit"].default
+@pytest.mark.parametrize("address", ["web:8000", "http://web:8000/", "[::1]:8000", "my_app.internal:80"])
+def test_an_app_may_be_anywhere(address: str) -> None:
+    (servers,) = render.complete(HOST | {"APP_SERVER": address}, ["NGINX_APP_SERVERS"]).values()
+    assert servers.split()[1] == address.removeprefix("http://").removesuffix("/")
+
+
+@pytest.mark.parametrize("name", ["RATE_LIMIT", "MAX_BODY"])
+def test_the_defaults_are_those_of_the_table(name: str) -> None:
+    (value,) = render.complete(HOST, [name]).values()
+    assert value == str(Stack.model_fields[name.lower()].default)
 
 
 @pytest.mark.parametrize(
