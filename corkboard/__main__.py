@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from corkboard import NotConfigured, StoreUnavailable, doctor, publish, revoke
+from corkboard.outbox import relay
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,6 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "publish":
             print(publish(given.topic, given.type, given.data, key=given.key))
+        elif given.command == "relay":
+            return relay.main(given)
         elif given.command == "revoke":
             revoke(given.subject)
         else:
@@ -44,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("subject")
     one = commands.add_parser("doctor", help="say what is missing, in plain words")
     one.add_argument("--site", default="", metavar="URL", help="check what browsers see there, too")
+    relay.arguments(commands.add_parser("relay", help="send what waits in an outbox"))
     return parser
 
 

@@ -54,12 +54,13 @@ local function once(memory, key, keep, write)
 end
 
 -- publish(facts, then topic, type, key or '', data of each event): their ids. The keys are the topics'.
--- `facts` are time, request_id, history, and of keyed events `keep` and `read_at`: when more than half of
--- `keep` has passed since the caller read the events, it may repeat one whose key is forgotten, and gets LATE.
+-- `facts` are time, request_id, history, and of keyed events `keep`, `read_at` and `fresh`: when more than
+-- `fresh` seconds have passed since the caller read the events, it may repeat one whose key is forgotten, and
+-- gets LATE.
 local function publish(_, args)
   local a = cjson.decode(args[1])
   local now = redis.call('TIME')
-  if a.read_at > 0 and now[1] + now[2] / 1000000 - a.read_at > a.keep / 2 then
+  if a.read_at > 0 and now[1] + now[2] / 1000000 - a.read_at > a.fresh then
     return redis.error_reply('LATE the events were read too long ago')
   end
   local ids = {}

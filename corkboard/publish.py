@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timezone
 from itertools import islice
@@ -83,28 +83,36 @@ def publish_many(events: Iterable[AnyEvent]) -> list[str]:
     return ids
 
 
-def send(events: Sequence[Event], *, keep: int = DAY, read_at: float | None = None) -> list[str]:
+def send(
+    events: Sequence[Event],
+    *,
+    keep: int = DAY,
+    read_at: float | None = None,
+    fresh: float | None = None,
+    seconds: float = store.ANSWER_SECONDS,
+) -> list[str]:
     """Sends events in one step and returns their ids.
 
     Args:
         events: in the order in which they are to arrive.
         keep: seconds for which their keys are remembered.
-        read_at: the time, by `now`, before the events were read from where they wait. When more than half
-            of `keep` has passed since, nothing is sent.
+        read_at: the time, by `now`, before the events were read from where they wait.
+        fresh: when more seconds have passed since `read_at`, nothing is sent; half of `keep` by default.
+        seconds: to wait for an answer.
 
     Raises:
         As `publish`, and TooLate.
     """
     if not events:
         return []
-    keys, arguments = words(events, keep=keep, read_at=read_at)
+    keys, arguments = words(events, keep=keep, read_at=read_at, fresh=fresh)
     for event in events:
         for record in recorders:
             record(event)
     if settings.load().off:
         return [NOWHERE] * len(events)
     try:
-        answer: list[bytes] = store.default().call("publish", keys, *arguments)
+        answer: list[bytes] = store.default().call("publish", keys, *arguments, seconds=seconds)
     except ResponseError as error:
         if str(error).startswith("LATE"):
             raise TooLate("the events were read too long ago; read them again") from None
@@ -113,16 +121,19 @@ def send(events: Sequence[Event], *, keep: int = DAY, read_at: float | None = No
 
 
 def words(
-    events: Sequence[Event], *, keep: int = DAY, read_at: float | None = None
+    events: Sequence[Event], *, keep: int = DAY, read_at: float | None = None, fresh: float | None = None
 ) -> tuple[list[str], list[str | bytes]]:
     """The keys and arguments of the function `publish`, for `Store.call`.
 
     Raises:
         ValueError, TypeError, NotConfigured: as `publish`.
     """
-    arguments: list[str | bytes] = [json.dumps({**facts(), "keep": keep, "read_at": read_at or 0})]
+    fresh = keep / 2 if fresh is None else fresh
+    arguments: list[str | bytes] = [
+        json.dumps({**facts(), "keep": keep, "read_at": read_at or 0, "fresh": fresh})
+    ]
     for event in events:
-        arguments += _checked(event)
+        arguments += checked(event)
     return [f"topic:{{{event.topic}}}" for event in events], arguments
 
 
@@ -139,15 +150,33 @@ def facts() -> dict[str, Any]:
     }
 
 
-def now() -> float:
+def forget(events: Sequence[Event], *, after: int, seconds: float = store.ANSWER_SECONDS) -> None:
+    """Has Redis remember the keys of events that were sent for no longer than `after` seconds from now.
+
+    Raises:
+        NotConfigured, StoreUnavailable: as `publish`.
+    """
+    keys: dict[str, list[str]] = {}
+    for event in events:
+        if event.key:
+            keys.setdefault(event.topic, []).append(event.key)
+    if keys and not settings.load().off:
+        asked = [
+            ("HEXPIRE", f"once:{{{topic}}}", after, "FIELDS", len(those), *those)
+            for topic, those in keys.items()
+        ]
+        store.default().ask(*asked, seconds=seconds)
+
+
+def now(*, seconds: float = store.ANSWER_SECONDS) -> float:
     """The time of Redis, in seconds.
 
     Raises:
         NotConfigured, StoreUnavailable: as `publish`.
     """
-    (answer,) = store.default().ask(("TIME",))
-    seconds, microseconds = answer
-    return int(seconds) + int(microseconds) / 1e6
+    (answer,) = store.default().ask(("TIME",), seconds=seconds)
+    whole, microseconds = answer
+    return int(whole) + int(microseconds) / 1e6
 
 
 def position(topic: str) -> str:
@@ -182,18 +211,20 @@ def check_topic(topic: str) -> None:
         raise ValueError(f"{topic!r} is not a topic: use letters, digits and : . _ - (at most 128)")
 
 
-def _checked(event: Event) -> Iterator[str | bytes]:
+def checked(event: Event) -> tuple[str, bytes, bytes, bytes]:
+    """Topic, type, key and data of an event, as they are sent.
+
+    Raises:
+        ValueError, TypeError: as `publish`.
+    """
     check_topic(event.topic)
     if not isinstance(event.type, str) or not event.type:
         raise ValueError(f"{event.type!r} is not an event's type: use a word such as order.shipped")
     if event.key is not None and not 0 < len(event.key) <= KEY_CHARACTERS:
         raise ValueError(f"{event.key!r} is not a key: use 1 to {KEY_CHARACTERS} characters")
     data = json.dumps(event.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    yield event.topic
     # What UTF-8 cannot hold raises here, before anything is sent.
-    yield event.type.encode()
-    yield (event.key or "").encode()
-    yield data.encode()
+    return event.topic, event.type.encode(), (event.key or "").encode(), data.encode()
 
 
 def _request_id() -> str:
