@@ -18,13 +18,12 @@ import signal
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from bench import machine, report
 from bench.clients import Refused
-from bench.experiments import PEERS, RUNS, Experiment, all_experiments, baseline
+from bench.experiments import ENDS, PEERS, RUNS, Experiment, all_experiments, baseline
 from bench.results import FOLDER, Results
 from bench.servers import Missing
 
@@ -41,23 +40,19 @@ def main() -> int:
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     results = Results(arguments.results, arguments.fresh, say)
-    chosen = [
-        each
-        for each in all_experiments()
-        if not arguments.only or any(word in each.name for word in arguments.only)
-    ]
+    words = arguments.only or [""]
+    chosen = [each for each in all_experiments() if any(word in each.name for word in words)]
     if not chosen:
         names = ", ".join(each.name for each in all_experiments())
         print(f"no experiment has that in its name; there are: {names}", file=sys.stderr)
         return 2
     _describe(arguments.results)
-    ends = baseline()
     most = 1 if arguments.quick else arguments.runs
-    failed = measure(results, _part(ends, 0), most, arguments.quick)
+    failed = measure(results, baseline(ENDS[0]), most, arguments.quick)
     for number, experiment in enumerate(chosen, 1):
         say(f"{number} of {len(chosen)}: {experiment.name}, {len(experiment.subjects)} subjects")
         failed += measure(results, experiment, most, arguments.quick)
-    failed += measure(results, _part(ends, 1), most, arguments.quick)
+    failed += measure(results, baseline(ENDS[1]), most, arguments.quick)
     for name, seconds in results.seconds().items():
         say(f"{name} took {seconds:.0f} s")
     written = report.write(results, arguments.results, arguments.docs)
@@ -97,11 +92,6 @@ def measure(results: Results, experiment: Experiment, most_runs: int, is_quick: 
             results.leave_out(experiment.name, subject, why)
             say(f"{experiment.name}, {subject}: {why}")
     return failed
-
-
-def _part(experiment: Experiment, index: int) -> Experiment:
-    subject = list(experiment.subjects)[index]
-    return replace(experiment, subjects={subject: experiment.subjects[subject]})
 
 
 def _describe(folder: Path) -> None:

@@ -63,13 +63,6 @@ class Client:
         # When recording: the nanoseconds at which each event was published, and received.
         self.log: list[tuple[int, int]] | None = None
 
-    @property
-    def request(self) -> bytes:
-        """The handshake to send now."""
-        if self.last_id and self.endpoint.resume:
-            return self.endpoint.resume.replace(b"LAST-ID", self.last_id)
-        return self.endpoint.request
-
 
 class Clients:
     """All clients of this process. A lost connection is an error, or with `reconnect` opened again.
@@ -203,7 +196,8 @@ class Clients:
     def _advance(self, client: Client) -> None:
         sock = client.sock
         if client.stage == CONNECTING:
-            sock.send(client.request)
+            resume = client.last_id and client.endpoint.resume.replace(b"LAST-ID", client.last_id)
+            sock.send(resume or client.endpoint.request)
             self._poll.modify(sock.fileno(), select.EPOLLIN)
             client.stage = UPGRADING
             return

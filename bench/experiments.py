@@ -17,6 +17,7 @@ WITH_OTHERS = f"{OURS}, with streams and polls"
 STREAMS, POLLS = 100, 200
 RUNS, FEW_RUNS = 5, 3  # few where runs differ little or take long
 SECONDS, LOSSY_SECONDS = 4.0, 34.0
+ENDS = ("at the beginning", "at the end")
 RATE = "deliveries_per_cpu_second"
 
 # Measures once, for so many seconds where the experiment takes a time.
@@ -126,7 +127,6 @@ def all_experiments() -> list[Experiment]:
     return found
 
 
-def baseline() -> Experiment:
-    """The same small measurement at the beginning and at the end: did the machine change meanwhile?"""
-    ends = ("at the beginning", "at the end")
+def baseline(*ends: str) -> Experiment:
+    """The same small measurement at both `ENDS`: did the machine change meanwhile?"""
     return Experiment("machine", "nanoseconds_per_send", {when: _kernel(1) for when in ends})

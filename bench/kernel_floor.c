@@ -2,7 +2,7 @@
  *
  * One process sends BYTES to each of CLIENTS loopback connections and waits until another process has read
  * them all, ROUNDS times. Prints the sender's CPU nanoseconds per send().
- * Usage: kernel_floor CLIENTS BYTES ROUNDS SENDER_CORE READER_CORE    (a core of -1: any)
+ * Usage: kernel_floor CLIENTS BYTES ROUNDS SENDER_CORE READER_CORE
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,8 +23,8 @@ static void fail(const char *what) { perror(what); exit(1); }
 static void pin(int core) {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(core < 0 ? 0 : core, &set);
-    if (core >= 0) sched_setaffinity(0, sizeof set, &set);
+    CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
 }
 
 static void read_all(const int *sockets, int clients, long bytes_per_round, int done) {

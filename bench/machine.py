@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import platform
+import re
 import resource
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -20,15 +21,13 @@ T = TypeVar("T")
 OPEN_FILES = 20_000
 
 # The server under test has the last core alone; the load generator, Redis and the rest share the others.
-ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-SERVER_CORES = ALL_CORES[-1:] if len(ALL_CORES) > 1 else ALL_CORES
-OTHER_CORES = ALL_CORES[:-1] if len(ALL_CORES) > 1 else ALL_CORES
+ALL_CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORES = ALL_CORES[-1:]
+OTHER_CORES = ALL_CORES[:-1] or ALL_CORES
 
 
 def pin(pids: Iterable[int], cores: list[int]) -> None:
-    """Pins processes with all their threads and children to these cores, where the system supports it."""
-    if not cores:
-        return
+    """Pins processes with all their threads and children to these cores."""
     for pid in family(pids):
         for thread in _threads(pid):
             with suppress(OSError):
@@ -37,28 +36,21 @@ def pin(pids: Iterable[int], cores: list[int]) -> None:
 
 def family(pids: Iterable[int]) -> list[int]:
     """The processes and all their descendants."""
-    found: dict[int, None] = {}
+    found: set[int] = set()
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(pid)
-            found.update(dict.fromkeys([pid, *(child.pid for child in process.children(recursive=True))]))
-    return list(found)
+            found |= {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+    return sorted(found)
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """CPU time that these processes, without their children, have used so far.
-
-    From the scheduler's account in nanoseconds; where there is none, from ticks of 10 ms.
-    """
-    total = 0.0
+    """CPU time that these processes, without their children, have used so far: the scheduler's account."""
+    nanoseconds = 0
     for pid in pids:
-        try:
-            total += sum(_nanoseconds(pid, thread) for thread in _threads(pid)) / 1e9
-        except OSError:
-            with suppress(psutil.NoSuchProcess):
-                times = psutil.Process(pid).cpu_times()
-                total += times.user + times.system
-    return total
+        for thread in _threads(pid):
+            with suppress(OSError):  # the thread has ended
+                nanoseconds += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def memory(pids: Iterable[int]) -> int:
@@ -69,12 +61,12 @@ def memory(pids: Iterable[int]) -> int:
 def description() -> dict[str, object]:
     """What a reader needs to know about the machine, and nothing that identifies it."""
     return {
-        "cores": len(ALL_CORES) or os.cpu_count(),
+        "cores": len(ALL_CORES),
         "processor": _processor(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
-        "pinned": bool(SERVER_CORES) and SERVER_CORES != OTHER_CORES,
+        "pinned": SERVER_CORES != OTHER_CORES,
     }
 
 
@@ -105,13 +97,6 @@ def _threads(pid: int) -> list[int]:
         return []
 
 
-def _nanoseconds(pid: int, thread: int) -> int:
-    return int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
-
-
 def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    found = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1] if found else platform.machine()

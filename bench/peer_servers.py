@@ -72,9 +72,8 @@ def nchan() -> Iterator[Target]:
             "NCHAN_MODULE": module, "RUN_DIR": str(run), "REDIS_PORT": str(redis.port), "PORT": str(port),
         }  # fmt: skip
         (run / "nginx.conf").write_text(substitute(NCHAN_CONF.read_text(), values))
-        command = [nginx, "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf")]
-        with servers.process([*command, "-g", "daemon off;" + servers.root_user()], {}, port) as master:
-            pids = {"server": [child.pid for child in master.children()]}
+        with servers.nginx(nginx, run, port) as workers:
+            pids = {"server": workers}
             resuming = Endpoint(
                 port,
                 frames.upgrade(port, "/ws", NCHAN_PROTOCOL),

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from bench import plots
-from bench.experiments import OURS, all_experiments, baseline
+from bench.experiments import ENDS, OURS, all_experiments, baseline
 from bench.results import Numbers, Results, middle, show, spread
 from local.settings import ROOT
 
@@ -109,7 +109,7 @@ def _about(results: Results, ends: dict[str, list[Numbers]]) -> str:
         f"{about['load_before']}; {minutes:.0f} minutes in all.",
     ]
     if len(ends) == 2:
-        first, last = (middle(ends[when], baseline().key) for when in baseline().subjects)
+        first, last = (middle(ends[when], baseline().key) for when in ENDS)
         verdict = "steady" if abs(last / first - 1) <= DRIFT else "UNSTEADY: trust ratios only"
         lines.append(
             f"One send() took {first:.0f} ns at the beginning and {last:.0f} ns at the end ({verdict})."

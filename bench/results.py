@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
@@ -34,26 +35,26 @@ class Results:
         begun = time.monotonic()
         numbers = dict(measure())
         took = time.monotonic() - begun
-        record = {
-            "experiment": experiment, "subject": subject, "run": run, "took": took, "numbers": numbers
-        }  # fmt: skip
+        record = {"experiment": experiment, "subject": subject, "took": took, "numbers": numbers}
         unfinished = file.with_suffix(".new")
         unfinished.write_text(json.dumps(record, indent=1))
         unfinished.replace(file)
-        self._set_reason(experiment, subject, None)
+        self.leave_out(experiment, subject, None)
         first = next(iter(numbers))
         answer = f"{first} {show(numbers[first], first)}"
         self.say(f"{experiment}, {subject}, run {run + 1}: {answer} ({took:.0f} s)")
 
-    def leave_out(self, experiment: str, subject: str, why: str) -> None:
-        """Keeps the reason why a measurement is missing, for the report, until there is one."""
-        self._set_reason(experiment, subject, why)
+    def leave_out(self, experiment: str, subject: str, why: str | None) -> None:
+        """Keeps the reason why a measurement is missing, for the report; None removes it."""
+        reasons = self.reasons()
+        subjects = {**reasons.get(experiment, {}), subject: why}
+        reasons[experiment] = {each: text for each, text in subjects.items() if text is not None}
+        self._reasons_file.write_text(json.dumps(reasons, indent=1))
 
     def reasons(self) -> dict[str, dict[str, str]]:
         """Experiment -> subject -> why it is missing, from this run or an earlier one."""
-        if not self._reasons_file.exists():
-            return {}
-        reasons: dict[str, dict[str, str]] = json.loads(self._reasons_file.read_text())
+        file = self._reasons_file
+        reasons: dict[str, dict[str, str]] = json.loads(file.read_text()) if file.exists() else {}
         return reasons
 
     def all(self) -> dict[str, dict[str, list[Numbers]]]:
@@ -66,19 +67,13 @@ class Results:
 
     def seconds(self) -> dict[str, float]:
         """Experiment -> seconds that it took, including the start and the stop of the servers."""
-        found: dict[str, float] = {}
+        found: dict[str, float] = defaultdict(float)
         for record in self._records():
-            found[record["experiment"]] = found.get(record["experiment"], 0) + record["took"]
+            found[record["experiment"]] += record["took"]
         return found
 
     def _records(self) -> list[dict[str, Any]]:
         return [json.loads(file.read_text()) for file in sorted(self.folder.glob("*.json"))]
-
-    def _set_reason(self, experiment: str, subject: str, why: str | None) -> None:
-        reasons = self.reasons()
-        subjects = {**reasons.get(experiment, {}), subject: why}
-        reasons[experiment] = {each: text for each, text in subjects.items() if text is not None}
-        self._reasons_file.write_text(json.dumps(reasons, indent=1))
 
     def _file(self, experiment: str, subject: str, run: int) -> Path:
         name = "".join(letter if letter.isalnum() else "-" for letter in f"{experiment}--{subject}--{run:02}")

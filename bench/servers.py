@@ -58,9 +58,9 @@ def free_port() -> int:
 
 @contextmanager
 def process(
-    command: list[str], environment: dict[str, str], ready: int, path: str | None = "/healthz"
+    command: list[str], environment: dict[str, str], port: int, is_http: bool = True
 ) -> Iterator[psutil.Process]:
-    """Runs a server; the block begins when it answers on port `ready`, and `path` with a 200 if there is one.
+    """Runs a server; the block begins when it answers on its port, HTTP with any status if it `is_http`.
 
     Raises:
         RuntimeError: it does not start; with the end of its output.
@@ -72,7 +72,7 @@ def process(
         )
         try:
             deadline = time.monotonic() + START_SECONDS
-            while not _answers(ready, path):
+            while not _answers(port, is_http):
                 if started.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
                     output = log.read()[-2000:].decode(errors="replace")
@@ -98,7 +98,7 @@ def plain_redis() -> Iterator[Redis]:
         "--appendonly",
         "no",
     ]
-    with process(command, {}, port, None) as server:
+    with process(command, {}, port, is_http=False) as server:
         machine.pin([server.pid], machine.OTHER_CORES)
         yield Redis(port)
 
@@ -123,9 +123,18 @@ def nginx_before(port: int) -> Iterator[tuple[int, list[int]]]:
             "APP_SERVER": f"127.0.0.1:{port}", "ASGI_SERVERS": f"127.0.0.1:{port}", "RATE_LIMIT": "0",
         }  # fmt: skip
         render.render(run, values)
-        command = [binaries.nginx(), "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf")]
-        with process([*command, "-g", "daemon off;" + root_user()], {}, edge) as master:
-            yield edge, [child.pid for child in master.children()]
+        with nginx(binaries.nginx(), run, edge) as workers:
+            yield edge, workers
+
+
+@contextmanager
+def nginx(program: str, run: Path, port: int) -> Iterator[list[int]]:
+    """nginx with the configuration in a folder; yields its workers' pids."""
+    # As root, nginx would change to a user who cannot read the folder.
+    directives = "daemon off;" + (" user root;" if os.getuid() == 0 else "")
+    command = [program, "-e", "stderr", "-p", str(run), "-c", str(run / "nginx.conf"), "-g", directives]
+    with process(command, {}, port) as master:
+        yield [child.pid for child in master.children()]
 
 
 @contextmanager
@@ -138,17 +147,13 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def root_user() -> str:
-    """The directive that keeps nginx root where it starts as root: another user could not read its folder."""
-    return " user root;" if os.getuid() == 0 else ""
-
-
-def _answers(port: int, path: str | None) -> bool:
+def _answers(port: int, is_http: bool) -> bool:
     with suppress(OSError, httpx.HTTPError):
-        if path is None:
+        if is_http:
+            httpx.get(f"http://127.0.0.1:{port}/", timeout=3, trust_env=False)
+        else:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return True
-        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=3, trust_env=False).status_code == 200
+        return True
     return False
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,8 @@ from local.table import documented
 TOPIC = "board:bench"
 # One client address may open thousands of connections.
 SETTINGS = {
-    "ASGI_REPLICAS": "1",
-    "MAX_SOCKETS": "19000",
-    "MAX_SOCKETS_PER_CLIENT": "19000",
-    "RATE_LIMIT": "0",
-}
+    "ASGI_REPLICAS": "1", "MAX_SOCKETS": "19000", "MAX_SOCKETS_PER_CLIENT": "19000", "RATE_LIMIT": "0",
+}  # fmt: skip
 
 
 class Stack:
@@ -50,10 +47,6 @@ class Stack:
         """The processes of one service: its main process and its workers."""
         return [process.pid for process in processes.members(self._state.run / f"{service}.pid")]
 
-    def asgi_port(self, replica: int = 1) -> int:
-        """The port on which a sidecar listens, past nginx."""
-        return self._ports[f"asgi-{replica}"]
-
     @property
     def publisher(self) -> StartPublisher:
         """Publishes to `TOPIC` as the kit does."""
@@ -61,7 +54,7 @@ class Stack:
 
     def sidecar(self) -> Target:
         """The sidecar, addressed directly."""
-        return self._target(self.asgi_port(), {"sidecar": self.pids("asgi-1")})
+        return self._target(self._ports["asgi-1"], {"sidecar": self.pids("asgi-1")})
 
     def behind_nginx(self) -> Target:
         """The sidecar through nginx; the CPU time of both counts."""
@@ -79,11 +72,11 @@ class Stack:
 
 
 @contextmanager
-def stack(settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """A deployment with an empty board, removed after the block."""
     port = servers.free_port()
     environment = {name: value for name, value in os.environ.items() if name not in documented()}
-    environment |= {**SETTINGS, **(settings or {}), "HTTP_PORT": str(port)}
+    environment |= {**SETTINGS, "HTTP_PORT": str(port)}
     with servers.folder() as folder:
         _up(folder, environment)
         try:

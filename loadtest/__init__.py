@@ -1,1 +1,1 @@
-"""Corkboard under load: Locust users and shapes, and benchmarks."""
+"""Load tests: Locust users, load shapes and thresholds."""

@@ -1,4 +1,4 @@
-"""What is seen while it runs, and the last word."""
+"""The line of progress, and the verdict at the end."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from locust import events
 from locust.html import get_html_report
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtest import gate, names
+from loadtest import report_lines, thresholds
 from loadtest.users.listener import Listener
 
 # Workers send their last figures within this time after the end.
 REPORT_SECONDS = 4.0
 
+_last_words: list[str] = []
+
 
 def install() -> None:
-    """Shows progress, and judges the run at its end."""
-    # Both are about users that are stopped all at once, as they are meant to be.
+    """Shows progress, and judges every run when it ends."""
+    # Both warn of users that are stopped all at once, which is intended.
     noise = ("While stopping users, we encountered", "Your selected spawn rate is very high")
     logging.getLogger("locust.runners").addFilter(lambda record: not str(record.msg).startswith(noise))
     events.init.add_listener(_init)
@@ -37,7 +39,7 @@ def _init(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
         return
     gevent.spawn(_progress, runner)
     if web_ui:
-        # Nothing quits between the runs that are started in the browser: each is judged when it ends.
+        # Locust does not quit between runs that are started in the browser: each is judged when it ends.
         def judge() -> None:
             report = environment.parsed_options.html_file
             _judge(environment, report and _write_report(environment, Path(report)))
@@ -59,21 +61,18 @@ def _cut(msg: Any, **_: Any) -> None:
 
 def _progress(runner: Any) -> None:
     terminal = sys.stderr.isatty()
+    before, after = ("\r\033[K", "") if terminal else ("", "\n")
     while True:
         gevent.sleep(1 if terminal else 5)
-        if runner.state not in ("spawning", "running"):
-            continue
-        shape = runner.environment.shape_class
-        line = f"{shape.get_run_time():5.0f} s  {_figures(runner)}"
-        print(
-            f"\r\033[K{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True
-        )
+        if runner.state in ("spawning", "running"):
+            seconds = runner.environment.shape_class.get_run_time()
+            print(f"{before}{seconds:5.0f} s  {_figures(runner)}", end=after, file=sys.stderr, flush=True)
 
 
 def _figures(runner: Any) -> str:
-    entries = runner.stats.entries.values()
-    requests = [entry for entry in entries if entry.method in names.HTTP_METHODS]
-    event = runner.stats.entries.get(names.AFTER_EVENT[::-1])
+    entries = runner.stats.entries
+    requests = [entry for entry in entries.values() if entry.method in report_lines.HTTP_METHODS]
+    event = entries.get(report_lines.AFTER_EVENT[::-1])
     p95 = event.get_current_response_time_percentile(0.95) if event else None
     return (
         f"{runner.user_count:,} users   {sum(entry.current_rps for entry in requests):,.0f} requests/s   "
@@ -82,58 +81,54 @@ def _figures(runner: Any) -> str:
     )
 
 
-_last_words: list[str] = []
-
-
 def _quitting(environment: Any, **_: Any) -> None:
     if not isinstance(environment.runner, WorkerRunner):
-        print(file=sys.stderr)  # the line of progress has no end
+        print(file=sys.stderr)  # ends the line of progress
         environment.process_exit_code = 0 if _judge(environment, environment.parsed_options.html_file) else 1
 
 
 def _judge(environment: Any, report: str | None) -> bool:
-    """Prepares the last words; whether the run is good."""
+    """Prepares the verdict. Returns whether the run is good."""
     options, runner = environment.parsed_options, environment.runner
     shape = getattr(environment.shape_class, "chosen", None)
-    stats, judges_percentiles = runner.stats, shape.judges_percentiles if shape else True
-    seconds = (stats.total.last_request_timestamp or 0) - stats.total.start_time
-    checks = gate.check(stats.entries.values(), seconds, options, judges_percentiles)
+    seconds = (runner.stats.total.last_request_timestamp or 0) - runner.stats.total.start_time
+    percentiles = shape.judges_percentiles if shape else True
+    checks = thresholds.check(runner.stats.entries.values(), seconds, options, percentiles)
     words = [*(shape.notes() if shape else []), *_hints(runner)]
     if report:
         words.append(f"report: {report}")
-    failed = [check for check in checks if not check.passed]
-    broken = shape.failure() if shape else "nothing was run"
-    words += map(str, [*(check for check in checks if check.passed), *failed])
-    if broken:
+    words += map(str, sorted(checks, key=lambda check: bool(check.missed_by)))
+    missed = sum(bool(check.missed_by) for check in checks)
+    if broken := shape.failure() if shape else "nothing was run":
         words.append(f"FAIL  {options.shape}: {broken}")
-    count = len(failed) + bool(broken)
+        missed += 1
+    total = len(checks) + bool(broken)
     words.append(
-        f"The load test FAILED: {count} of {len(checks) + bool(broken)} thresholds missed."
-        if count
-        else f"The load test passed: {len(checks)} thresholds kept."
+        f"The load test FAILED: {missed} of {total} thresholds missed."
+        if missed
+        else f"The load test passed: {total} thresholds kept."
     )
     _last_words[:] = words
-    return not count
+    return not missed
 
 
 def _hints(runner: Any) -> list[str]:
-    said = {str(error.error) for error in runner.stats.errors.values()}
     hints = []
-    if any("429" in error for error in said):
+    if any("429" in str(error.error) for error in runner.stats.errors.values()):
         hints.append(
-            "429: the site limits what one client address may do, and all users here come from one. Start it "
-            "with RATE_LIMIT=0 and a higher MAX_SOCKETS_PER_CLIENT (see .env.example), or spread the workers."
+            "429: the site limits each client address, and all users here share one. Start it with "
+            "RATE_LIMIT=0 and a higher MAX_SOCKETS_PER_CLIENT (see .env.example), or spread the workers."
         )
     if runner.cpu_warning_emitted or getattr(runner, "worker_cpu_warning_emitted", False):
         hints.append(
-            "The load generator itself was out of CPU: part of every delay above is its own. "
+            "The load generator itself was out of CPU time: it is part of every delay above. "
             "Use more workers, more machines, or fewer users."
         )
     return hints
 
 
 def _quit(**_: Any) -> None:
-    """After Locust's own tables."""
+    # After Locust's own tables.
     if _last_words:
         print(*_last_words, sep="\n", file=sys.stderr, flush=True)
         _last_words.clear()

@@ -1,4 +1,4 @@
-"""What listeners got, compared with what they should have got. No I/O."""
+"""Which events listeners have received, compared with those they should have. No I/O."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ Taken = Literal["new", "duplicate", "out of order"]
 
 
 class Ledger:
-    """One listener's account of one topic: every offset once, and in order."""
+    """One listener's account of one topic: it must receive every offset once and in order."""
 
     def __init__(self) -> None:
-        self.lost = 0  # offsets that were passed over; one that comes later is "out of order" in addition
+        self.lost = 0  # offsets that were skipped; one that comes later also counts as out of order
         self._epoch = ""
         self._offset = 0
         self._passed_over: set[int] = set()
 
     @property
     def cursor(self) -> str | None:
-        """From where to go on; None before the first subscription."""
+        """The position to resume from; None before the first subscription."""
         return f"{self._epoch}-{self._offset}" if self._epoch else None
 
     def subscribed(self, cursor: str, recovered: bool) -> None:
-        """Takes the server's word for where the subscription begins."""
+        """Notes where the server says that the subscription begins."""
         epoch, offset = _parse(cursor)
         if self._epoch in ("", "0") and recovered:
             self._epoch, self._offset = epoch, offset
         elif not recovered or epoch != self._epoch:
-            # How many went missing is only known when the topic still counts from the same beginning.
+            # The number of missing events is only known within one epoch.
             self.lost += max(1, offset - self._offset) if epoch == self._epoch else 1
             self._epoch, self._offset = epoch, offset
         elif offset > self._offset:
             self._pass_over(offset)
 
     def take(self, id: str) -> Taken:  # noqa: A002  (the field's own name)
-        """Takes an event."""
+        """Notes an event that was received."""
         epoch, offset = _parse(id)
         if epoch != self._epoch and self._epoch != "0":
             self.lost += 1
@@ -55,7 +55,7 @@ class Ledger:
         return "new"
 
     def missing(self, position: str) -> int:
-        """How many events up to `position` have not come yet."""
+        """The number of events up to `position` that have not been received yet."""
         epoch, offset = _parse(position)
         if epoch != self._epoch:
             return 0 if offset == 0 else offset if self._epoch == "0" else 1
@@ -69,9 +69,9 @@ class Ledger:
 
 
 class FanOut:
-    """The time from a write's answer to its event, for the writers and listeners of one process.
+    """The time from a write's answer to its event, between the writers and listeners of one process.
 
-    Of one process only, so that one clock measures both ends. Its share of all pairs is as good as all.
+    One clock measures both ends. Users are spread evenly, so the pairs of one process stand for all pairs.
     """
 
     KEPT = 20_000
@@ -85,18 +85,18 @@ class FanOut:
         return f"load-{secrets.token_hex(6)}-"
 
     def new_id(self) -> str:
-        """The X-Request-Id of the next write."""
+        """An X-Request-Id for a write."""
         return self._prefix + secrets.token_hex(6)
 
     def answered(self, request_id: str) -> int:
-        """Notes that a write was answered just now; how many listeners had its event already."""
+        """Notes that a write was answered now. Returns how many listeners had received its event before."""
         self._answered[request_id] = time.perf_counter()
         if len(self._answered) > self.KEPT:
             self._answered.popitem(last=False)
         return self._early.pop(request_id, 0)
 
     def received(self, request_id: str) -> float | None:
-        """Milliseconds since the write was answered; None when it was not yet, or not by this process."""
+        """Milliseconds since the write was answered; None if it was not yet, or another process wrote."""
         if (at := self._answered.get(request_id)) is not None:
             return (time.perf_counter() - at) * 1000
         if request_id.startswith(self._prefix):

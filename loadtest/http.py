@@ -1,4 +1,4 @@
-"""Plain connections, past every proxy setting of this machine."""
+"""Plain HTTP, which ignores the proxy settings of this machine."""
 
 from __future__ import annotations
 
@@ -9,26 +9,22 @@ from urllib.parse import urlsplit
 
 
 class Refused(OSError):
-    """An answer that is no success, in one line."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status} {detail}")
-        self.status = status
+    """The server answered, but not with a 200."""
 
 
 def connect(host: str, timeout: float) -> HTTPConnection:
-    """A connection to `host`, a URL; `timeout` seconds for each wait."""
+    """A connection to the URL `host`, with `timeout` seconds for each read and write."""
     address = urlsplit(host)
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
     return kind(address.netloc, timeout=timeout)
 
 
 def get_json(host: str, path: str, headers: dict[str, str] | None = None, timeout: float = 5) -> Any:
-    """What a GET is answered.
+    """The body of the answer to a GET, decoded.
 
     Raises:
         Refused: the status is not 200.
-        OSError: no answer.
+        OSError: there is no answer.
     """
     connection = connect(host, timeout)
     try:
@@ -36,16 +32,16 @@ def get_json(host: str, path: str, headers: dict[str, str] | None = None, timeou
         answer = connection.getresponse()
         body = answer.read()
     except HTTPException as error:
-        raise OSError(f"no HTTP: {error!r}") from error
+        raise OSError(f"not HTTP: {error!r}") from error
     finally:
         connection.close()
     if answer.status != 200:
-        raise Refused(answer.status, detail(body) or answer.reason)
+        raise Refused(f"{answer.status} {detail(body) or answer.reason}")
     return json.loads(body or b"null")
 
 
 def detail(body: bytes) -> str:
-    """What a problem document says in one line; nothing where there is none."""
+    """The detail or title of a problem document; empty if the body is none."""
     try:
         problem = json.loads(body)
         return str(problem["detail"] or problem["title"])

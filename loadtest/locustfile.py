@@ -1,11 +1,11 @@
 """Corkboard under load: `make loadtest`, or `locust --config loadtest/locust.conf`.
 
-What is asked and listened to stands in target.py, how many do it and when in shapes.py, what counts as
-good enough in locust.conf.
+target.py has the requests and topics, users/ who sends and receives them, load_shapes/ the number of users,
+locust.conf the thresholds.
 """
 
 from loadtest import console, options
-from loadtest.shapes import ChosenShape
+from loadtest.load_shapes import ChosenShape
 from loadtest.users.reader import Reader
 from loadtest.users.sockets import SocketUser
 from loadtest.users.streams import StreamUser

@@ -1,4 +1,4 @@
-"""`make loadtest`: Locust against the stack that runs, or against one that lives only as long as the test."""
+"""`make loadtest`: Locust against the running stack, or against one that is started for the test."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 
-from loadtest import http
+from loadtest import http, target
 from local import commands, settings
 from local.errors import LocalError
 from local.settings import ROOT, Settings
 from local.state import State
 
 RESULTS = ROOT / "loadtest" / "results"
-READY = ("/readyz", "/ws/readyz")
-# All simulated clients share one address: what protects a site from one of that kind is off meanwhile.
+# All simulated clients share one address, so the limits per client address would apply to all of them.
 UNLIMITED = {"RATE_LIMIT": "0", "MAX_SOCKETS_PER_CLIENT": "8000"}
 
 
 def main(arguments: list[str]) -> int:
-    """Runs it; `arguments` go to Locust. 0: good, 1: a threshold was missed, 2: it could not run."""
+    """Runs Locust. Returns 0 if all is well, 1 if a threshold was missed, 2 if it could not run."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -40,11 +39,11 @@ def main(arguments: list[str]) -> int:
 
 @contextmanager
 def _host(found: Settings) -> Iterator[str]:
-    """Where the stack is. One that was started here ends, data and all, with the context."""
+    """The URL of the stack. One that is started here is removed with its data after the block."""
     given = found.environment.get("HOST", "").rstrip("/")
     host = given or f"http://localhost:{found.http_port}"
     if not host.startswith(("http://", "https://")):
-        raise LocalError(f"HOST={given!r} makes no sense: it must begin with http:// or https://")
+        raise LocalError(f"HOST={given!r} is invalid: expected a URL that begins with http:// or https://")
     problem = _not_ready(host)
     if problem is None:
         print(f"Using the stack that runs at {host}", flush=True)
@@ -58,12 +57,12 @@ def _host(found: Settings) -> Iterator[str]:
 
 def _not_ready(host: str) -> OSError | None:
     try:
-        for path in READY:
+        for path in target.READY:
             http.get_json(host, path)
     except http.Refused as error:
         return OSError(f"{path} answers {error}")
     except ValueError:
-        return OSError(f"what {path} answers is no JSON: another program listens there")
+        return OSError(f"{path} is not answered with JSON: another program listens there")
     except OSError as error:
         return error
     return None
@@ -71,14 +70,14 @@ def _not_ready(host: str) -> OSError | None:
 
 @contextmanager
 def _own_stack(found: Settings) -> Iterator[None]:
-    # Beside the stack of `make up`, on the same disk: what a write costs depends on it.
+    # On the same disk as the stack of `make up`, because the cost of a write depends on it.
     state = State(ROOT / ".corkboard" / "loadtest")
     try:
         environment = found.environment | UNLIMITED
         commands.up(found.model_copy(update={"app": "", "rate_limit": 0, "environment": environment}), state)
         yield
     finally:
-        with redirect_stdout(StringIO()):  # the last lines are the verdict's
+        with redirect_stdout(StringIO()):  # the verdict comes last
             commands.down(state)
         shutil.rmtree(state.root, ignore_errors=True)
 
@@ -87,7 +86,7 @@ def _locust(host: str, arguments: list[str]) -> int:
     folder = RESULTS / time.strftime("%Y-%m-%d-%H%M%S")
     command = [
         *(sys.executable, "-m", "locust", "--config", "loadtest/locust.conf", "--headless", "--host", host),
-        # Where nothing else is said, half of the cores: the others are the stack's.
+        # By default half of the cores; the others are for the stack.
         *("--processes", os.environ.get("LOCUST_PROCESSES") or str(max(1, (os.cpu_count() or 1) // 2))),
         *("--html", str((folder / "report.html").relative_to(ROOT)), "--csv", str(folder / "stats")),
         *arguments,
@@ -96,7 +95,7 @@ def _locust(host: str, arguments: list[str]) -> int:
     while True:
         try:
             return process.wait()
-        except KeyboardInterrupt:  # from a terminal Locust has had it too, from elsewhere it has not
+        except KeyboardInterrupt:  # in a terminal Locust receives it as well, elsewhere it does not
             process.send_signal(signal.SIGINT)
 
 

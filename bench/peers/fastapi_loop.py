@@ -40,12 +40,6 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
-@app.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """Says that the server has started."""
-    return {"status": "ok"}
-
-
 @app.websocket("/ws")
 async def listen(websocket: WebSocket) -> None:
     """Keeps one connection until its client leaves."""

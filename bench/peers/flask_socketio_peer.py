@@ -24,12 +24,6 @@ socketio = SocketIO(
 )
 
 
-@app.get("/healthz")
-def healthz() -> dict[str, str]:
-    """Says that the server has started."""
-    return {"status": "ok"}
-
-
 @socketio.on("connect")  # type: ignore[untyped-decorator]
 def connected() -> None:
     """Accepts: an emit without a room reaches every client."""

@@ -17,15 +17,11 @@ app = FastAPI()
 
 
 class NewNote(BaseModel):
-    """The body of a POST."""
-
     text: str = Field(min_length=1, max_length=2000)
     color: Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"] = "khaki"
 
 
 class Note(NewNote):
-    """The answer."""
-
     id: str
     board: str = "main"
     done: bool = False
@@ -40,20 +36,12 @@ notes: deque[Note] = deque(maxlen=10_000)
 
 @app.get("/api/notes")
 async def list_notes() -> list[Note]:
-    """The newest 50."""
     return [notes[index] for index in range(-1, -min(50, len(notes)) - 1, -1)]
 
 
 @app.post("/api/notes", status_code=201)
 async def create_note(new: NewNote) -> Note:
-    """Stores a note."""
     now = datetime.now(UTC)
     note = Note(id=token_hex(8), created_at=now, updated_at=now, **new.model_dump())
     notes.append(note)
     return note
-
-
-@app.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """Says that the server has started."""
-    return {"status": "ok"}

@@ -19,13 +19,11 @@ notes: deque[dict[str, Any]] = deque(maxlen=10_000)
 
 @app.get("/api/notes")
 def list_notes() -> ResponseReturnValue:
-    """The newest 50."""
     return jsonify([notes[index] for index in range(-1, -min(50, len(notes)) - 1, -1)])
 
 
 @app.post("/api/notes")
 def create_note() -> ResponseReturnValue:
-    """Stores a note."""
     text = request.get_json().get("text", "")
     if not 1 <= len(text) <= 2000:
         abort(422)
@@ -36,9 +34,3 @@ def create_note() -> ResponseReturnValue:
     }  # fmt: skip
     notes.append(note)
     return note, 201
-
-
-@app.get("/healthz")
-def healthz() -> dict[str, str]:
-    """Says that the server has started."""
-    return {"status": "ok"}

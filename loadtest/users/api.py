@@ -1,4 +1,4 @@
-"""How users send what target.py describes."""
+"""Sends the requests that target.py describes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from loadtest import http, target
 def ask(
     client: FastHttpSession, request: target.Request, *, etag: str | None = None, **headers: str
 ) -> ResponseContextManager:
-    """Sends a request. To be used with `with`, and judged by `succeeded` inside. Underscores in the
-    names of headers stand for dashes."""
+    """Sends a request; use it in a `with` block, and call `succeeded` in the block.
+
+    Underscores in the names of headers stand for dashes.
+    """
     all_headers = target.HEADERS | {name.replace("_", "-"): value for name, value in headers.items()}
     if etag:
         all_headers["If-None-Match"] = etag
@@ -25,7 +27,7 @@ def ask(
 
 
 def succeeded(answer: ResponseContextManager) -> bool:
-    """Whether the status is 2xx; anything else becomes a failure with the server's own words."""
+    """Whether the status is 2xx. Anything else is recorded as a failure, with the server's detail."""
     if 200 <= answer.status_code < 300:
         return True
     if answer.status_code:

@@ -1,4 +1,4 @@
-"""What all listeners have in common: they measure, check, come back where they left off."""
+"""A user who listens: measures, checks what arrives, and resumes after a lost connection."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from weakref import WeakSet
 import gevent  # type: ignore[import-untyped]
 from locust import User, task
 
-from loadtest import names, options, target
+from loadtest import options, report_lines, target
 from loadtest.delivery import Ledger, fan_out
 
-# The server sends something, or pings, at least every 20 s.
-SILENCE_SECONDS = 45.0
+SILENCE_SECONDS = 45.0  # the server sends an event or a ping at least every 20 s
 CLOSING_SECONDS = 5.0
-# Slower clients come back after a random part of this, as good clients do.
-BACK_SECONDS = 2.0
-# The event's time is cut to milliseconds, so on one clock no event comes from the future.
-CLOCK_TOLERANCE = 0.002
+BACK_SECONDS = 2.0  # a lost connection is opened again after a random part of this
+CLOCK_TOLERANCE = 0.002  # seconds; an event's time is cut to milliseconds
 
 
 class Ended(Exception):
-    """The server ended the connection, or refused it; `restarting`: it said so, and that we may come back."""
+    """The server refused or ended the connection. `restarting`: it asked the client to come back."""
 
     def __init__(self, detail: str, restarting: bool = False) -> None:
         super().__init__(detail)
@@ -36,26 +33,26 @@ class Ended(Exception):
 
 
 class Listener(User):
-    """Listens to one topic from its start to its end, over as many connections as that takes."""
+    """Listens to one topic from start to stop, over any number of connections."""
 
     abstract = True
-    kind: ClassVar[str]  # the request type of its handshakes
+    kind: ClassVar[str]  # the request type of its lines in the report
     alive: ClassVar[WeakSet[Listener]] = WeakSet()
 
     @abstractmethod
     def messages(self, since: str | None) -> Generator[dict[str, Any], None, None]:
-        """Opens a connection, sets `socket`, and gives what comes, as in asgi_app/messages.py, to the end.
+        """Opens a connection, sets `socket`, and yields the sidecar's messages until the connection ends.
 
         Raises:
-            Ended, OSError: it ended.
+            Ended, OSError: how it ended.
         """
 
     def on_start(self) -> None:
-        """Chooses a room and begins to listen, beside the task: that goes on while the user is stopped."""
+        """Chooses a room and listens in a greenlet of its own: Locust stops the task before `on_stop`."""
         self.room = options.random_room(self.environment)
         self.topic = target.topic(self.room)
         self.ledger = Ledger()
-        self._lost = 0  # as far as recorded
+        self._lost = 0  # as recorded so far
         self._resumed = False
         self._away: float | None = None
         self.socket: socket | None = None
@@ -64,11 +61,11 @@ class Listener(User):
 
     @task
     def listen(self) -> None:
-        """Until the user is stopped."""
+        """Waits until the user is stopped."""
         self._listening.get()
 
     def on_stop(self) -> None:
-        """All that was written by now has to come; then it leaves."""
+        """Waits for everything that has been written by now, and leaves."""
         Listener.alive.discard(self)
         try:
             self._check_the_end()
@@ -76,12 +73,11 @@ class Listener(User):
             self._listening.kill()
 
     def cut(self, seconds: float) -> None:
-        """Loses the connection, and comes back after so many seconds."""
+        """Loses the connection without a close frame, and reconnects after so many seconds."""
         self._away = seconds
         if self.socket is not None:
             with suppress(OSError):
-                # Without a word. The one who reads finds the end, and closes it.
-                self.socket.shutdown(SHUT_RDWR)
+                self.socket.shutdown(SHUT_RDWR)  # the greenlet that reads notices, and closes it
 
     def _listen(self) -> None:
         while True:
@@ -90,7 +86,7 @@ class Listener(User):
             try:
                 with closing(self.messages(self.ledger.cursor)) as messages:
                     for message in messages:
-                        self._hear(message)
+                        self._handle(message)
                 raise Ended("the server closed the connection")
             except (Ended, OSError) as error:
                 if self._away is None:
@@ -99,29 +95,17 @@ class Listener(User):
             pause, self._away = self._away, None
             gevent.sleep(random.uniform(0, BACK_SECONDS) if pause is None else pause)
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         if message["op"] == "event":
             self._take(message)
         elif message["op"] == "subscribed":
             if not self._subscribed:
-                self._record(self._handshake, (time.perf_counter() - self._started) * 1000)
+                self._record_handshake()
             self._subscribed = True
             self.ledger.subscribed(message["cursor"], message["recovered"])
             self._record_lost("the server could not fill the gap")
         elif message["op"] == "error":
             raise Ended(f"{message['code']}: {message['detail']}")
-
-    @property
-    def _handshake(self) -> tuple[str, str]:
-        return self.kind, "resume" if self._resumed else "connect"
-
-    def _record_end(self, error: Exception) -> None:
-        if not self._subscribed:
-            self._record(self._handshake, (time.perf_counter() - self._started) * 1000, error)
-        elif isinstance(error, Ended) and error.restarting:
-            self._record((self.kind, "ended: restarting"), None)
-        else:
-            self._record((self.kind, "ended"), None, error)
 
     def _take(self, event: dict[str, Any]) -> None:
         now = time.time()
@@ -132,19 +116,15 @@ class Listener(User):
             return
         made = datetime.fromisoformat(event["time"]).timestamp()
         if made < self._opened and self._resumed:
-            self._record(names.CAUGHT_UP, (now - made) * 1000)
+            self._record(report_lines.CAUGHT_UP, (now - made) * 1000)
             return
-        ahead = made - now > CLOCK_TOLERANCE
-        self._record(
-            names.AFTER_EVENT,
-            max(0.0, now - made) * 1000,
-            Ended("the event comes from the future: the server's clock is ahead of this one")
-            if ahead
-            else None,
-        )
+        error = None
+        if made - now > CLOCK_TOLERANCE:
+            error = Ended("the event comes from the future: the server's clock is ahead of this one")
+        self._record(report_lines.AFTER_EVENT, max(0.0, now - made) * 1000, error)
         delay = fan_out.received(event["request_id"])
         if delay is not None:
-            self._record(names.AFTER_ANSWER, delay)
+            self._record(report_lines.AFTER_ANSWER, delay)
 
     def _check_the_end(self) -> None:
         if self.ledger.cursor is None:
@@ -152,7 +132,7 @@ class Listener(User):
         try:
             position = target.position(str(self.host), self.room)
         except OSError as error:
-            self._record(names.UNCHECKED, None, error)
+            self._record(report_lines.UNCHECKED, None, error)
             return
         deadline = time.monotonic() + CLOSING_SECONDS
         while position is not None and (missing := self.ledger.missing(position)):
@@ -162,12 +142,24 @@ class Listener(User):
                 return
             gevent.sleep(0.02)
 
+    def _record_end(self, error: Exception) -> None:
+        if not self._subscribed:
+            self._record_handshake(error)
+        elif isinstance(error, Ended) and error.restarting:
+            self._record((self.kind, "ended: restarting"))
+        else:
+            self._record((self.kind, "ended"), None, error)
+
+    def _record_handshake(self, error: Exception | None = None) -> None:
+        line = self.kind, "resume" if self._resumed else "connect"
+        self._record(line, (time.perf_counter() - self._started) * 1000, error)
+
     def _record_lost(self, detail: str) -> None:
-        while self._lost < self.ledger.lost:
-            self._lost += 1
-            self._record(names.LOST, None, Ended(detail))
+        for _ in range(self.ledger.lost - self._lost):
+            self._record(report_lines.LOST, None, Ended(detail))
+        self._lost = self.ledger.lost
 
     def _record(
-        self, line: tuple[str, str], milliseconds: float | None, error: Exception | None = None
+        self, line: tuple[str, str], milliseconds: float | None = None, error: Exception | None = None
     ) -> None:
         options.record(self.environment, line, milliseconds, error)

@@ -1,4 +1,4 @@
-"""Looks at lists, mostly at ones that it has already."""
+"""A user who reads lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from loadtest.users import api
 
 
 class Reader(FastHttpUser):
-    """Asks for the list about once a second, and now and then for something else."""
+    """Reads about once per second: lists, unchanged lists, and now and then a search."""
 
     weight = 2
     wait_time = between(0.5, 1.5)
@@ -21,7 +21,7 @@ class Reader(FastHttpUser):
 
     @task(2)
     def look_again(self) -> None:
-        """Nothing has changed: a 304, which has a line of its own in the report."""
+        """Reads an unchanged list: a 304, which has a line of its own in the report."""
         with api.ask(self.client, target.quiet_listing(), etag=self.etag) as answer:
             if answer.status_code == 304:
                 answer.request_meta["name"] += " 304"
@@ -31,12 +31,12 @@ class Reader(FastHttpUser):
 
     @task(2)
     def look(self) -> None:
-        """The list of a room in which something always happens."""
+        """Reads the list of a busy room."""
         with api.ask(self.client, target.listing(self.room)) as answer:
             api.succeeded(answer)
 
     @task(1)
     def search(self) -> None:
-        """Looks for a word."""
+        """Searches for a word."""
         with api.ask(self.client, target.searching(self.room)) as answer:
             api.succeeded(answer)

@@ -1,4 +1,4 @@
-"""Listens by WebSocket."""
+"""A user who listens by WebSocket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SocketUser(Listener):
     weight = 5
 
     def messages(self, since: str | None) -> Generator[dict[str, Any], None, None]:
-        """What the sidecar says, until the connection ends."""
+        """Yields the sidecar's messages until the connection ends."""
         connection = self._open(since)
         self.socket = connection.sock
         try:
@@ -52,7 +52,7 @@ class SocketUser(Listener):
                 http_no_proxy=["*"],
                 skip_utf8_validation=True,
                 sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-                # As Locust's HTTP users do: a test site's certificate is often its own.
+                # Like Locust's HTTP users: a test site's certificate is often self-signed.
                 sslopt={"cert_reqs": ssl.CERT_NONE, "check_hostname": False},
             )
         except websocket.WebSocketBadStatusException as error:

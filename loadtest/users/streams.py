@@ -1,4 +1,4 @@
-"""Listens by server-sent events."""
+"""A user who listens by server-sent events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StreamUser(Listener):
     weight = 1
 
     def messages(self, since: str | None) -> Generator[dict[str, Any], None, None]:
-        """What the sidecar says, until the stream ends."""
+        """Yields the sidecar's messages until the stream ends."""
         connection = http.connect(str(self.host), SILENCE_SECONDS)
         headers = target.HEADERS | ({"Last-Event-ID": since} if since else {})
         try:
@@ -41,11 +41,11 @@ class StreamUser(Listener):
             raise Ended(f"the stream broke off: {error!r}") from error
         finally:
             connection.close()
-        raise Ended("the stream ended, and may be opened again", restarting=True)
+        raise Ended("the stream ended and may be opened again", restarting=True)
 
 
 def _parse(block: bytes) -> dict[str, Any] | None:
-    """The message in a block of the stream, if it has one: comments and `retry` have none."""
+    """The message in a block of the stream; None for comments and `retry`."""
     for line in block.split(b"\n"):
         if line.startswith(b"data: "):
             message: dict[str, Any] = json.loads(line[6:])

@@ -1,4 +1,4 @@
-"""Writes notes, changes them, takes them off again."""
+"""A user who creates, changes and removes notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from locust import FastHttpUser, between, task
 
-from loadtest import names, options, target
+from loadtest import options, report_lines, target
 from loadtest.delivery import fan_out
 from loadtest.users import api
 
@@ -16,7 +16,7 @@ MOST_NOTES = 5
 
 
 class Writer(FastHttpUser):
-    """About two writes a second."""
+    """About two writes per second."""
 
     weight = 2
     wait_time = between(0.0, 1.0)
@@ -28,7 +28,7 @@ class Writer(FastHttpUser):
         self.unanswered: tuple[target.Request, str] | None = None
 
     def on_stop(self) -> None:
-        """Leaves nothing behind: what became of a request that the end cut short, its key tells."""
+        """Removes its notes, also one whose creation was cut short: a repeat with its key returns it."""
         if self.unanswered and (note := self._send(*self.unanswered, fan_out.new_id())):
             self.notes.append(note)
         while self.notes:
@@ -55,9 +55,9 @@ class Writer(FastHttpUser):
             return
         self.notes.append(note)
         for _ in range(fan_out.answered(request_id)):
-            options.record(self.environment, names.AFTER_ANSWER, 0)
+            options.record(self.environment, report_lines.AFTER_ANSWER, 0)
         if random.random() < 0.02:
-            # A client that did not get the answer asks again. It must get the same one.
+            # A client that did not receive the answer repeats the request, and must get the same answer.
             with api.ask(self.client, request, Idempotency_Key=key) as answer:
                 if api.succeeded(answer) and answer.json() != note:
                     answer.failure("a repeat with the same Idempotency-Key was answered differently")

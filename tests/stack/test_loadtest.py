@@ -22,10 +22,9 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from loadtest import names
+from loadtest import report_lines
 from loadtest.delivery import FanOut, Ledger
-from loadtest.gate import Check, check
-from loadtest.limits import limits
+from loadtest.thresholds import Check, check, percentile_limits
 from local.settings import ROOT
 from local.table import documented
 from tests.harness.clients import http
@@ -58,7 +57,7 @@ class Recorded:
     def __init__(self) -> None:
         self.seconds = 10.0
         self.get = Entry("GET", "/api/notes", 200, 0, {10: 190, 50: 8, 150: 2})
-        self.event = Entry(*names.AFTER_EVENT, 2000, 0, {5: 2000})
+        self.event = Entry(*report_lines.AFTER_EVENT, 2000, 0, {5: 2000})
         self.more: list[Entry] = []
 
     def add(self, line: tuple[str, str], count: int) -> None:
@@ -66,7 +65,7 @@ class Recorded:
 
     def failed(self) -> list[Check]:
         entries = [self.get, self.event, *self.more]
-        return [one for one in check(entries, self.seconds, OPTIONS) if not one.passed]
+        return [one for one in check(entries, self.seconds, OPTIONS) if one.missed_by]
 
 
 def slower(recorded: Recorded) -> None:
@@ -104,14 +103,14 @@ def few_events(recorded: Recorded) -> None:
         (slower, ["p95 of GET", "110 ms", "10 ms over"]),
         (very_slow_sometimes, ["p99 of GET", "300 ms", "100 ms over"]),
         (slow_events, ["p95 of fan-out", "120 ms", "20 ms over"]),
-        (few_requests, ["good HTTP answers a second", "9.0", "1.0 a second missing"]),
-        (few_events, ["events received a second", "99.0", "1.0 a second missing"]),
+        (few_requests, ["good HTTP answers per second", "9.0", "1.0 per second missing"]),
+        (few_events, ["events received per second", "99.0", "1.0 per second missing"]),
         (
-            lambda recorded: recorded.add(names.LOST, 1),
+            lambda recorded: recorded.add(report_lines.LOST, 1),
             ["delivered", "99.95002%", "1 of 2,001 events missing"],
         ),
-        (lambda recorded: recorded.add(names.DUPLICATE, 2), ["events received twice", "2 too many"]),
-        (lambda recorded: recorded.add(names.UNCHECKED, 1), ["end was not checked", "1 too many"]),
+        (lambda recorded: recorded.add(report_lines.DUPLICATE, 2), ["events received twice", "2 too many"]),
+        (lambda recorded: recorded.add(report_lines.UNCHECKED, 1), ["end was not checked", "1 too many"]),
     ],
 )
 def test_each_threshold_fails_alone_and_says_by_how_much(
@@ -135,13 +134,13 @@ def test_an_idle_run_cannot_pass_whatever_the_thresholds_are() -> None:
     lax = Namespace(
         max_failure_ratio=1.0, max_p95="", max_p99="", min_delivery=0.0, min_requests=0, min_events=0
     )
-    failed = [one.what for one in check([], 0.0, lax) if not one.passed]
-    assert failed == ["good HTTP answers a second", "events received a second"]
+    failed = [one.what for one in check([], 0.0, lax) if one.missed_by]
+    assert failed == ["good HTTP answers per second", "events received per second"]
 
 
-def test_limits_are_read_by_type_and_by_name() -> None:
-    assert limits("GET=200,  /api/notes?q= = 1.5") == {"GET": 200.0, "/api/notes?q=": 1.5}
-    assert limits("") == {}
+def test_percentile_limits_are_parsed_by_type_and_by_name() -> None:
+    assert percentile_limits("GET=200,  /api/notes?q= = 1.5") == {"GET": 200.0, "/api/notes?q=": 1.5}
+    assert percentile_limits("") == {}
 
 
 def test_a_ledger_notices_what_is_lost_late_and_twice() -> None:
@@ -219,7 +218,7 @@ def test_a_run_against_a_healthy_stack_passes_and_leaves_a_report(
     assert any("users" in line and "events/s" in line for line in said), "no progress was shown"
     assert any(line.startswith("ok    delivered                            100.00000%") for line in said)
     assert "POST answered to event received" in report.read_text()
-    assert names.AFTER_EVENT[1] in (tmp_path / "stats_stats.csv").read_text()
+    assert report_lines.AFTER_EVENT[1] in (tmp_path / "stats_stats.csv").read_text()
     with http(local_stack) as client:
         boards = [client.get("/api/notes", params={"board": f"load-{number}"}) for number in (0, 1)]
     assert [board.json()["notes"] for board in boards] == [[], []], "the writers left notes behind"
@@ -300,11 +299,11 @@ def test_a_server_that_loses_repeats_and_swaps_events_is_found_out() -> None:
     ("arguments", "environment", "said"),
     [
         ([], {"HOST": "http://127.0.0.1:9"}, "http://127.0.0.1:9 is not ready for a load test"),
-        ([], {"HOST": "example.org"}, "HOST='example.org' makes no sense"),
-        (["--max-p95=GET=fast"], {}, "argument --max-p95: 'GET=fast' makes no sense"),
+        ([], {"HOST": "example.org"}, "HOST='example.org' is invalid: expected"),
+        (["--max-p95=GET=fast"], {}, "argument --max-p95: 'GET=fast' is invalid: expected"),
     ],
 )
-def test_what_makes_no_sense_is_one_line_and_2(
+def test_an_invalid_setting_is_one_line_and_exit_code_2(
     local_stack: LocalStack, arguments: list[str], environment: dict[str, str], said: str
 ) -> None:
     result = run("loadtest.run", *arguments, **({"HOST": local_stack.base_url} | environment))

@@ -1,4 +1,4 @@
-"""The shapes that look for something while they run."""
+"""The load shapes that measure while they run."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import math
 import time
 from collections import Counter
 
+from locust.runners import Runner
 from locust.stats import RequestStats, StatsEntry
 
-from loadtest import names
-from loadtest.gate import percentile
-from loadtest.limits import limits
-from loadtest.shape import Shape
+from loadtest import report_lines
+from loadtest.load_shapes.base import Shape
+from loadtest.thresholds import percentile, percentile_limits
 
-# Workers report every 3 s: what comes sooner belongs to the time before.
+# Workers report every 3 s: what comes sooner is from before.
 REPORT_SECONDS = 3.5
 
 
 class Window:
-    """The fan-out since a moment, rather than since the beginning."""
+    """The fan-out since this object was made."""
 
     def __init__(self, stats: RequestStats) -> None:
         self._stats = stats
@@ -26,65 +26,59 @@ class Window:
         self._before = self._times()
 
     def p95(self) -> float | None:
-        """In milliseconds; None when there was no event."""
+        """Milliseconds; None if there was no event."""
         return percentile(self._times() - self._before, 95)
 
     def rate(self) -> float:
-        """Events received a second, over the seconds of which all is known."""
+        """Events received per second, over the seconds of which all workers have reported."""
         entry, late = self._entry(), math.ceil(REPORT_SECONDS)
         seconds = range(self._began - late + 1, int(time.time()) - late)
-        return (
-            sum(entry.num_reqs_per_sec.get(second, 0) for second in seconds) / len(seconds) if entry else 0.0
-        )
+        received = entry.num_reqs_per_sec if entry else {}
+        return sum(received.get(second, 0) for second in seconds) / len(seconds)
 
     def _times(self) -> Counter[int]:
         entry = self._entry()
         return Counter(entry.response_times if entry else {})
 
     def _entry(self) -> StatsEntry | None:
-        return self._stats.entries.get(names.AFTER_EVENT[::-1])
+        return self._stats.entries.get(report_lines.AFTER_EVENT[::-1])
 
 
 class Ramp(Shape):
-    """More users every 10 s, up to all, until the fan-out's p95 passes `--max-p95`: where is the knee?"""
+    """More users every 10 s, until the fan-out's p95 exceeds `--max-p95`: where is the knee?"""
 
-    abstract = False
     run_time = 100.0
     judges_percentiles = False
     STEP_SECONDS = 10.0
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.steps: list[tuple[int, float, float]] = []  # users, events a second, p95
+    def __init__(self, runner: Runner) -> None:
+        super().__init__(runner)
+        self.steps: list[tuple[int, float, float]] = []  # users, events per second, p95
         self.knee = False
         self._step = 0
         self._window: Window | None = None
 
-    def tick(self) -> tuple[int, float] | None:
-        """As ever; measures each step, without its beginning."""
-        step, into = divmod(self.elapsed, self.STEP_SECONDS)
+    def tick(self, elapsed: float) -> tuple[int, float] | None:
+        step, into = divmod(elapsed, self.STEP_SECONDS)
         if step > self._step:
             self._judge()
             self._step, self._window = int(step), None
         elif self._window is None and into > REPORT_SECONDS:
-            self._window = Window(self.running.stats)
-        return super().tick()
+            self._window = Window(self.runner.stats)
+        return super().tick(elapsed)
 
     def share(self, progress: float) -> float:
-        """A step higher every 10 s, all users in the last."""
         steps = max(1, int(self.length // self.STEP_SECONDS))
         return min(1.0, (int(progress * self.length // self.STEP_SECONDS) + 1) / steps)
 
-    def rate(self, most: int) -> float:
-        """Each step's users in about a second."""
-        return max(1.0, most / 10)
+    def rate(self) -> float:
+        return max(1.0, self.users / 10)
 
     def is_over(self) -> bool:
-        """There is nothing to be learnt above the knee."""
+        """Beyond the knee there is nothing to learn."""
         return self.knee
 
     def notes(self) -> list[str]:
-        """The steps, and the last good one."""
         lines = [
             f"ramp: {users:>6,} users {rate:>9,.0f} events/s   fan-out p95 {p95:g} ms"
             for users, rate, p95 in self.steps
@@ -96,7 +90,6 @@ class Ramp(Shape):
         return [*lines, f"ramp: {where} {good[-1][0]:,} users and {good[-1][1]:,.0f} events/s"]
 
     def failure(self) -> str:
-        """No step was good."""
         if len(self.steps) > self.knee:
             return ""
         return "not even the first step kept the fan-out's p95" if self.steps else "too short for one step"
@@ -105,47 +98,40 @@ class Ramp(Shape):
         if self._window is None or self.knee:
             return
         p95 = self._window.p95()
-        self.steps.append((self.running.user_count, self._window.rate(), p95 or 0.0))
-        self.knee = p95 is None or p95 > self._most()
-
-    def _most(self) -> float:
-        kind, name = names.AFTER_EVENT
-        given = limits(self.options.max_p95)
-        return given.get(name, given.get(kind, 250.0))
+        self.steps.append((self.runner.user_count, self._window.rate(), p95 or 0.0))
+        kind, name = report_lines.AFTER_EVENT
+        limits = percentile_limits(self.options.max_p95)
+        self.knee = p95 is None or p95 > limits.get(name, limits.get(kind, 250.0))
 
 
 class Soak(Shape):
-    """All users for an hour, or as long as you say: does it get slower?"""
+    """All users for an hour, or for `--run-time`: does it get slower?"""
 
-    abstract = False
     run_time = 3600.0
     MARGIN = 20.0  # milliseconds
     # Shares of the time: the second tenth, when everything is warm, and the last.
     PARTS = ((0.1, 0.2), (0.9, 1.0))
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, runner: Runner) -> None:
+        super().__init__(runner)
         self.p95: list[float] = []
         self._window: Window | None = None
 
-    def tick(self) -> tuple[int, float] | None:
-        """As ever, and measures both parts."""
-        progress = self.elapsed / self.length
+    def tick(self, elapsed: float) -> tuple[int, float] | None:
+        progress = elapsed / self.length
         if len(self.p95) < len(self.PARTS):
             begin, end = self.PARTS[len(self.p95)]
             if self._window is None and progress >= begin:
-                self._window = Window(self.running.stats)
+                self._window = Window(self.runner.stats)
             elif self._window is not None and progress >= end:
                 self.p95.append(self._window.p95() or math.inf)
                 self._window = None
-        return super().tick()
+        return super().tick(elapsed)
 
     def notes(self) -> list[str]:
-        """What is compared."""
         return ["soak: fan-out p95 " + ", then ".join(f"{p95:g} ms" for p95 in self.p95)]
 
     def failure(self) -> str:
-        """It got slower, or there was no time to tell."""
         if len(self.p95) < len(self.PARTS):
             return "it ended too soon to compare its beginning with its end"
         first, last = self.p95

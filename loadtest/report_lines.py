@@ -1,10 +1,10 @@
-"""The lines of the report that are no HTTP requests: (request type, name)."""
+"""The lines of Locust's report that are not HTTP requests: (request type, name)."""
 
-# What a write costs until its listeners know: 0 when the event was there before the answer.
+# From a write's answer to its event; 0 if the event came first.
 AFTER_ANSWER = "fan-out", "POST answered to event received"
-# From the event's own time, which the server's clock gives, to its receipt.
+# From the event's `time`, by the server's clock, to its receipt.
 AFTER_EVENT = "fan-out", "event time to receipt"
-# The same for what a listener missed while it was away: mostly how long it was away.
+# The same for an event that was written while the listener was away: mostly the time it was away.
 CAUGHT_UP = "catch-up", "event time to receipt, after a cut"
 LOST = "delivery", "lost"
 DUPLICATE = "delivery", "duplicate"
