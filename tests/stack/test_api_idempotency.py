@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
@@ -126,3 +127,18 @@ def written(answer: httpx.Response) -> httpx.Response | None:
     """The answer, unless Redis is still away."""
     assert answer.status_code in (201, 503)
     return answer if answer.status_code == 201 else None
+
+
+def test_a_write_is_one_call_to_redis_with_a_key_and_without(
+    stack: Stack, client: httpx.Client, board: str, key: dict[str, str]
+) -> None:
+    def calls() -> int:
+        found = re.search(r"cmdstat_fcall:calls=(\d+)", stack.redis_cli("INFO", "commandstats"))
+        return int(found[1]) if found else 0
+
+    client.post("/api/notes", json={"text": "first", "board": board})
+    for headers in ({}, key, key):
+        before = calls()
+        answer = client.post("/api/notes", json={"text": "x", "board": board}, headers=headers)
+        assert answer.status_code == 201
+        assert calls() == before + 1

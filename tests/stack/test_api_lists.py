@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import threading
@@ -195,3 +196,27 @@ def apply(kind: str, note: Note, notes: dict[str, Note]) -> None:
     else:
         assert kind == "note.deleted"
         assert notes.pop(note["id"]) == note
+
+
+def test_the_filter_by_done_holds_whatever_the_order_of_a_notes_fields(
+    stack: Stack, client: httpx.Client, board: str
+) -> None:
+    done = create(client, board, "done", done=True)
+    tricky = create(client, board, 'not done, and says "done":true,"version":')
+    undone = create(client, board, "not done")
+    fields = list(done)
+    for number, order in enumerate((fields[::-1], ["done", *fields], [*(set(fields) - {"done"}), "done"])):
+        for note in (done, tricky, undone):
+            text = json.dumps({name: note[name] for name in order}, separators=(",", ":"))
+            stack.redis_cli("HSET", f"notes:{{board:{board}}}", note["id"], text)
+        # Another limit: the app keeps the lists that it made, and nobody has told it of these changes.
+        found = {flag: listed(client, board, done=flag, limit=100 + number) for flag in ("true", "false")}
+        assert {note["id"] for note in found["true"]} == {done["id"]}
+        assert {note["id"] for note in found["false"]} == {tricky["id"], undone["id"]}
+
+
+def test_a_list_is_spaced_in_one_way(client: httpx.Client, board: str) -> None:
+    for number in range(2):
+        text = client.get("/api/notes", params={"board": board, "limit": 1}).text
+        assert text == json.dumps(json.loads(text), separators=(",", ":"))
+        create(client, board, f"note {number}")
