@@ -10,19 +10,50 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 OFF = "off"
 KEY_CHARACTERS = 32
-NAMES = (
-    "CORKBOARD_URL",
-    "CORKBOARD_SECRET_KEY",
-    "CORKBOARD_SECRET_KEY_FILE",
-    "CORKBOARD_HISTORY_LENGTH",
-    "CORKBOARD_TICKET_SECONDS",
-    "CORKBOARD_REFRESH_RATE",
-    "CORKBOARD_ENV_FILE",
-)
+
+
+class Number(NamedTuple):
+    """A setting that is a whole number."""
+
+    default: int
+    least: int
+    most: int
+    description: str
+
+
+WORDS = {
+    "CORKBOARD_URL": "Redis, as in redis://USER:PASSWORD@HOST:PORT/0; or off, to send nothing.",
+    "CORKBOARD_SECRET_KEY": "The key that signs tickets, the same as the sidecar's SECRET_KEY.",
+    "CORKBOARD_SECRET_KEY_FILE": "A file that holds the key.",
+    "CORKBOARD_ENV_FILE": "Where app.env is, for an app that runs in another folder.",
+}
+NUMBERS = {
+    "CORKBOARD_HISTORY_LENGTH": Number(
+        10_000,
+        1,
+        1_000_000,
+        "Events kept per topic: how long a client may be away and still get all it missed. Each costs about "
+        "as much memory as its JSON.",
+    ),
+    "CORKBOARD_TICKET_SECONDS": Number(
+        3600,
+        10,
+        30 * 24 * 3600,
+        "Seconds that a ticket is valid. A socket ends with its ticket and comes back with a new one.",
+    ),
+    "CORKBOARD_REFRESH_RATE": Number(
+        50,
+        1,
+        10_000,
+        "How often per second all viewers of a page together fetch it again after an event.",
+    ),
+}
+NAMES = (*WORDS, *NUMBERS)
 NEXT_STEP = (
     "start Corkboard with `make up` in its folder, which writes .corkboard/app.env, and name that file in "
     "CORKBOARD_ENV_FILE when this app runs in another folder; or set CORKBOARD_URL=off to send nothing"
@@ -48,9 +79,9 @@ class Settings:
 
     url: str
     keys: tuple[str, ...] = ()
-    history_length: int = 10_000
-    ticket_seconds: int = 3600
-    refresh_rate: int = 50
+    history_length: int = NUMBERS["CORKBOARD_HISTORY_LENGTH"].default
+    ticket_seconds: int = NUMBERS["CORKBOARD_TICKET_SECONDS"].default
+    refresh_rate: int = NUMBERS["CORKBOARD_REFRESH_RATE"].default
     source: str = "the code"
 
     @property
@@ -129,9 +160,9 @@ def _read(environment: tuple[str, ...]) -> _Loaded:
     settings = Settings(
         url,
         tuple(keys),
-        _number(given, "CORKBOARD_HISTORY_LENGTH", Settings.history_length, 1, 1_000_000),
-        _number(given, "CORKBOARD_TICKET_SECONDS", Settings.ticket_seconds, 10, 30 * 24 * 3600),
-        _number(given, "CORKBOARD_REFRESH_RATE", Settings.refresh_rate, 1, 10_000),
+        _number(given, "CORKBOARD_HISTORY_LENGTH"),
+        _number(given, "CORKBOARD_TICKET_SECONDS"),
+        _number(given, "CORKBOARD_REFRESH_RATE"),
         "the environment" if environment[0] else str(file),
     )
     return _Loaded(settings, environment, files)
@@ -186,7 +217,8 @@ def _is_redis(url: str) -> bool:
         return False
 
 
-def _number(given: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+def _number(given: Mapping[str, str], name: str) -> int:
+    default, least, most, _ = NUMBERS[name]
     value = given.get(name, str(default))
     if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
         raise NotConfigured(

@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from corkboard.settings import NUMBERS
 from local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,21 +57,10 @@ class Stack(BaseModel):
         "many; more are answered with 429. 0 turns the limit off, which is right for load tests and where "
         "all clients share one address.",
     )  # fmt: skip
-    history_length: int = _number(
-        10_000, 1, 1_000_000,
-        "Events kept per topic: how long a client may be away and still get all it missed. Each costs about "
-        "as much memory as its JSON. Reaches the app through `app.env`.",
-    )  # fmt: skip
-    refresh_rate: int = _number(
-        50, 1, 10_000,
-        "How often per second all viewers of a page together fetch it again after an event. Reaches the app "
-        "through `app.env`.",
-    )  # fmt: skip
-    ticket_seconds: int = _number(
-        3600, 10, 30 * 24 * 3600,
-        "Seconds that a ticket is valid. A socket ends with its ticket and comes back with a new one. "
-        "Reaches the app through `app.env`.",
-    )  # fmt: skip
+    # These reach the app through app.env.
+    history_length: int = _number(*NUMBERS["CORKBOARD_HISTORY_LENGTH"])
+    ticket_seconds: int = _number(*NUMBERS["CORKBOARD_TICKET_SECONDS"])
+    refresh_rate: int = _number(*NUMBERS["CORKBOARD_REFRESH_RATE"])
     nginx_workers: int | None = _number(
         None, 1, 64, "Processes of nginx. Unset: one per core that it may use, and at most eight."
     )

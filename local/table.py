@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 import asgi_app.settings
 import wsgi_app.settings
+from corkboard.settings import NUMBERS, WORDS
 from local.settings import ROOT, Docker, Stack, expected
 
 ENV_EXAMPLE = ROOT / ".env.example"
@@ -30,6 +31,7 @@ GROUPS: dict[str, tuple[type[BaseModel], ...]] = {
     "Docker only": (Docker,),
     "Set by `docker compose` and `make up`": PLACES,
 }
+KIT = "Set by `app.env`, for the app that imports the kit"
 EXAMPLE_HEAD = """\
 # Every setting, with its default. Copy this file to `.env` and uncomment what you change: `docker compose`
 # and `make up` read it. A variable in the environment wins over the file; an empty one counts as absent. An
@@ -46,7 +48,7 @@ REFERENCE_HEAD = """\
 They come from the environment or from `.env` beside `docker-compose.yml`; [.env.example](../../.env.example)
 is a file to start from. A variable in the environment wins over the file; an empty one counts as absent. An
 invalid value stops the start with one line that names the variable. `make up` warns of names and lines in
-`.env` that mean nothing.
+`.env` that mean nothing. The last two groups have no place in `.env`.
 
 This page is written by `make settings`.
 """
@@ -63,7 +65,13 @@ class Setting(NamedTuple):
 
 def groups() -> dict[str, list[Setting]]:
     """All settings under the headings of the reference, in its order."""
-    return {heading: list(_settings(heading)) for heading in GROUPS}
+    kit = [Setting(name, "", "", description) for name, description in WORDS.items()]
+    for name, number in NUMBERS.items():
+        short = name.removeprefix("CORKBOARD_")
+        kit.append(
+            Setting(name, str(number.default), "", f"The same as {short}, for an app without app.env.")
+        )
+    return {**{heading: list(_settings(heading)) for heading in GROUPS}, KIT: kit}
 
 
 def documented() -> frozenset[str]:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-import corkboard.settings
 from local.table import documented
 from tests.harness.compose import ComposeStack, engine_missing
 from tests.harness.kinds import kind_of
@@ -22,7 +21,6 @@ for name in documented() - {"CA_BUNDLE"} | {
     "GUNICORN_CMD_ARGS",
     "COMPOSE_FILE",
     "COMPOSE_PROFILES",
-    *corkboard.settings.NAMES,
 }:
     os.environ.pop(name, None)
 # Everything that tests talk to is on this machine, whatever proxy leads out of it.

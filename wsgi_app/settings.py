@@ -13,8 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import corkboard.settings
-
-KEY_CHARACTERS = 32
+from corkboard.settings import KEY_CHARACTERS
 
 
 def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+import corkboard.settings
 from local import table
 from local.settings import ROOT, Docker, Stack, expected
 
@@ -32,7 +33,14 @@ def test_every_setting_stands_once_in_each_file() -> None:
 
 def test_every_field_of_every_class_is_a_setting_with_a_description() -> None:
     fields = {name.upper() for each in CLASSES for name in each.model_fields}
-    assert fields == table.documented()
+    assert fields | set(corkboard.settings.NAMES) == table.documented()
+
+
+def test_the_stack_and_the_kit_have_the_same_defaults_and_bounds() -> None:
+    for name, number in corkboard.settings.NUMBERS.items():
+        field = Stack.model_fields[name.removeprefix("CORKBOARD_").lower()]
+        assert field.default == number.default
+        assert expected(field) == f"a whole number from {number.least} to {number.most}"
 
 
 def test_a_setting_that_two_classes_share_has_one_type_one_default_and_one_description() -> None:
