@@ -1,1 +1,1 @@
-"""From a blocking WSGI callable to this deployment, one runnable file a step."""
+"""From a blocking WSGI callable to this deployment, in steps that each run by themselves."""

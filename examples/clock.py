@@ -1,9 +1,9 @@
-"""Times requests that are sent at the same moment, if wanted while others listen.
+"""Times requests that are sent at the same moment, on demand while others listen.
 
     python -m examples.clock 40
     python -m examples.clock 1 --listeners 4 --listen /events
 
-It counts on nothing but the socket, so that what it measures is the server.
+It uses plain sockets, so that it measures the server and not an HTTP client.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urljoin, urlsplit
 
 SITE = "http://127.0.0.1:8000/"
-# What a listener is given to be let in. A server that has no room for it never answers.
+# How long a listener waits for its first bytes. A server that has no thread for it never sends any.
 SETTLE_SECONDS = 1.0
 
 
 async def at_once(url: str, count: int, patience: float = 60.0) -> list[float]:
-    """Seconds from sending `count` requests to the end of each answer, shortest first.
+    """Sends `count` requests. Returns the seconds until the end of each answer, shortest first.
 
-    Those not answered with 200 within `patience` seconds are missing from it.
+    Requests that are not answered with a 200 within `patience` seconds are left out.
     """
     answers = await asyncio.gather(*(_answer(url, patience) for _ in range(count)))
     return sorted(seconds for seconds in answers if seconds is not None)
@@ -32,7 +32,7 @@ async def at_once(url: str, count: int, patience: float = 60.0) -> list[float]:
 
 @asynccontextmanager
 async def listeners(url: str, count: int) -> AsyncIterator[None]:
-    """Holds `count` requests whose answers are not expected to end."""
+    """Keeps `count` requests open whose answers do not end."""
     streams = await asyncio.gather(*(_ask(url) for _ in range(count)))
     welcomes = [asyncio.Event() for _ in streams]
     holds = [
@@ -84,10 +84,10 @@ async def _answer(url: str, patience: float) -> float | None:
 
 async def _main() -> None:
     parser = argparse.ArgumentParser(description="Times requests that are sent at the same moment.")
-    parser.add_argument("count", type=int, help="how many")
+    parser.add_argument("count", type=int, help="the number of requests")
     parser.add_argument("path", nargs="?", default="/", help="a path, or a whole URL (default: /)")
-    parser.add_argument("--listeners", type=int, default=0, help="how many listen meanwhile (default: 0)")
-    parser.add_argument("--listen", default="/", metavar="PATH", help="what they listen to")
+    parser.add_argument("--listeners", type=int, default=0, help="requests kept open meanwhile (default: 0)")
+    parser.add_argument("--listen", default="/", metavar="PATH", help="the path of those (default: /)")
     parser.add_argument(
         "--patience", type=float, default=60, help="seconds to wait for answers (default: 60)"
     )

@@ -1,4 +1,4 @@
-"""Step 1. A WSGI callable that waits, and a server with one thread: everybody else waits as well.
+"""Step 1. A WSGI callable that waits, and a server with one thread: all other requests wait as well.
 
     python -m examples.step1_wsgi_blocks
     python -m examples.clock 40                                     # in another window
@@ -17,19 +17,19 @@ from wsgiref.simple_server import WSGIServer, make_server
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-# A stand-in for a slow query, or for another service that takes its time.
+# Stands for a slow query or a slow service.
 WAIT_SECONDS = 0.2
 
 
 def app(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """One call is one request: the thread that makes it can do nothing else until it returns."""
+    """Handles one request: the calling thread can do nothing else until this returns."""
     time.sleep(WAIT_SECONDS)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"done\n"]
 
 
 class Server(WSGIServer):
-    """wsgiref's server, before whose door more than five may stand."""
+    """wsgiref's server, with room for more than five connections that wait to be accepted."""
 
     request_queue_size = 128
 

@@ -1,10 +1,10 @@
-"""Step 2. The same wait as an ASGI callable: one thread, and everybody waits at the same time.
+"""Step 2. The same wait as an ASGI callable: one thread, and all requests wait at the same time.
 
     uvicorn examples.step2_asgi_waits:app
     python -m examples.clock 40                                     # in another window
     python -m examples.clock 40 /rude
 
-`/rude` waits without `await`, as step 1 does. Nothing warns of it, and it stops everybody.
+`/rude` waits without `await`, as step 1 does. Nothing warns about it, and it stops all other requests.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import time
 
-from starlette.types import Receive, Scope, Send  # only names for the types
+from starlette.types import Receive, Scope, Send  # for the types only
 
 from examples.step1_wsgi_blocks import WAIT_SECONDS
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """One call is one connection's request, or the life of the whole process."""
+    """Handles one request, or with the scope `lifespan` the start and the end of the process."""
     if scope["type"] == "lifespan":
         await _live(scope, receive, send)
     elif scope["type"] == "http":
@@ -27,7 +27,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _answer(scope: Scope, send: Send) -> None:
     if scope["path"] == "/rude":
-        time.sleep(WAIT_SECONDS)  # noqa: ASYNC251  (the mistake to be seen: it stops the loop, and everybody)
+        time.sleep(WAIT_SECONDS)  # noqa: ASYNC251  (the mistake to show: it blocks the event loop)
     else:
         await asyncio.sleep(WAIT_SECONDS)
     scope["state"]["counts"]["answered"] += 1
@@ -36,11 +36,11 @@ async def _answer(scope: Scope, send: Send) -> None:
 
 
 async def _live(scope: Scope, receive: Receive, send: Send) -> None:
-    """What WSGI has no place for: open pools before the first request, close them after the last."""
+    """Runs before the first request and after the last. WSGI has no such place to open and close pools."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            # Each request gets a shallow copy of `state`: what is to be shared is put inside something.
+            # Each request gets a shallow copy of `state`: only what is inside an object is shared.
             scope["state"]["counts"] = {"answered": 0}
             await send({"type": "lifespan.startup.complete"})
         else:

@@ -3,7 +3,7 @@
     uvicorn examples.step4_websocket_starlette:app
     websockets ws://127.0.0.1:8000/echo                             # in another window; type something
 
-What the server sees is the same: `app` is still one callable with a scope, `receive` and `send`.
+For the server nothing has changed: `app` is still one callable with a scope, `receive` and `send`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 
 def come_otherwise(_request: Request) -> PlainTextResponse:
-    """For who asks with plain HTTP."""
+    """Answers a plain HTTP request."""
     return PlainTextResponse("Come with a WebSocket.\n", status_code=426, headers={"Upgrade": "websocket"})
 
 
 async def echo(websocket: WebSocket) -> None:
-    """Says everything again."""
+    """Sends every message back."""
     await websocket.accept()
     try:
         while True:
@@ -33,7 +33,7 @@ async def echo(websocket: WebSocket) -> None:
             else:
                 return
     except WebSocketDisconnect:
-        pass  # it left while we were speaking
+        pass  # the client left while a message was being sent
 
 
 app = Starlette(routes=[Route("/echo", come_otherwise), WebSocketRoute("/echo", echo)])

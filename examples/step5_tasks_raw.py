@@ -1,4 +1,4 @@
-"""Step 5. A tasks API as raw ASGI: all that a framework does for a view, by hand, once.
+"""Step 5. A tasks API as raw ASGI: what a framework does for every view, once by hand.
 
     uvicorn examples.step5_tasks_raw:app --timeout-graceful-shutdown 1
     curl -N http://127.0.0.1:8000/tasks/live                        # in another window: tasks as they come
@@ -6,7 +6,7 @@
     curl 'http://127.0.0.1:8000/tasks?q=plants'
     python -m examples.clock 1 /tasks --listeners 500 --listen /tasks/live
 
-Without that option the server would wait at its end for those who watch, and they have no reason to leave.
+Without that option the server would wait at shutdown for the clients that watch, and they do not leave.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 BODY_BYTES = 64 * 1024
 
 tasks: dict[int, dict[str, Any]] = {}
-# One queue a client that watches; None says that it left.
+# One queue per client that watches; None means that the client has left.
 watching: set[asyncio.Queue[dict[str, Any] | None]] = set()
 
 
@@ -36,22 +36,22 @@ class Refused(Exception):
 
 
 class ClientLeft(Exception):
-    """There is nobody to answer to."""
+    """The client has left, so there is nobody to answer."""
 
 
 async def list_tasks(scope: Scope, _receive: Receive, send: Send) -> None:
-    """`GET /tasks?q=`: those whose title has the words."""
+    """`GET /tasks?q=TEXT`: the tasks whose title contains the text."""
     wanted = parse_qs(scope["query_string"].decode("latin-1")).get("q", [""])[0].casefold()
     await _answer(send, 200, [task for task in tasks.values() if wanted in task["title"].casefold()])
 
 
 async def create_task(scope: Scope, receive: Receive, send: Send) -> None:
-    """`POST /tasks {"title"}`."""
+    """`POST /tasks {"title": TEXT}`: creates a task, and sends it to all clients that watch."""
     if _header(scope, b"content-type").partition(b";")[0].strip().lower() != b"application/json":
         raise Refused(415, "Send application/json.")
     try:
         given = json.loads(await _body(receive))
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, or brackets without end
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested too deeply
         raise Refused(400, "The body is not JSON.") from None
     if not (isinstance(given, dict) and isinstance(given.get("title"), str) and given["title"].strip()):
         raise Refused(400, 'A task is an object with a "title".')
@@ -63,7 +63,7 @@ async def create_task(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def get_task(scope: Scope, _receive: Receive, send: Send) -> None:
-    """`GET /tasks/ID`."""
+    """`GET /tasks/ID`: one task."""
     task = tasks.get(int(scope["path"].rpartition("/")[2]))
     if task is None:
         raise Refused(404, "There is no such task.")
@@ -71,7 +71,7 @@ async def get_task(scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 async def watch_tasks(_scope: Scope, receive: Receive, send: Send) -> None:
-    """`GET /tasks/live`: a line a task, those to come as well, until the client leaves."""
+    """`GET /tasks/live`: a line per task, also of tasks to come, until the client leaves."""
     queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
     for task in tasks.values():
         queue.put_nowait(task)
@@ -91,7 +91,7 @@ async def watch_tasks(_scope: Scope, receive: Receive, send: Send) -> None:
     finally:
         watching.discard(queue)
         notice.cancel()
-        print(f"one left, {len(watching)} still watching", flush=True)
+        print(f"a client left, {len(watching)} still watching", flush=True)
 
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -103,9 +103,9 @@ ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Finds the handler. An error becomes an answer; who has left gets none."""
+    """Calls the handler of the path. `Refused` becomes an answer; a client that has left gets none."""
     if scope["type"] != "http":
-        raise NotImplementedError(scope["type"])  # a server takes that as "no lifespan here"
+        raise NotImplementedError(scope["type"])  # to a server this means "no lifespan"
     try:
         await _handler(scope)(scope, receive, send)
     except Refused as refused:
@@ -118,13 +118,13 @@ def _handler(scope: Scope) -> Handler:
     for pattern, methods in ROUTES:
         if pattern.fullmatch(scope["path"]):
             if scope["method"] not in methods:
-                raise Refused(405, "Not in this way.", allow=", ".join(methods))
+                raise Refused(405, "This method is not allowed.", allow=", ".join(methods))
             return methods[scope["method"]]
     raise Refused(404, "There is nothing here.")
 
 
 async def _body(receive: Receive) -> bytes:
-    """It comes in pieces of the server's choice, and it may never end."""
+    """The whole body. It arrives in pieces of any size, and may stop in the middle."""
     body = bytearray()
     while (message := await receive())["type"] == "http.request":
         body += message.get("body", b"")

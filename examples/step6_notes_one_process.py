@@ -2,7 +2,7 @@
 
     uvicorn examples.step6_notes_one_process:app
 
-Open http://127.0.0.1:8000 in two windows. Each asks every second what is new.
+Open http://127.0.0.1:8000 in two windows. Each fetches the notes every second.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pydantic import BaseModel, StringConstraints
 
 
 class NewNote(BaseModel):
-    """What a client says."""
+    """A note as a client sends it."""
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
 
 class Note(NewNote):
-    """What is kept."""
+    """A note with the number that it got."""
 
     id: int
 
@@ -32,7 +32,7 @@ notes: list[Note] = []
 
 
 def pin(new: NewNote) -> Note:
-    """Keeps a note. No lock: one thread, and no `await` between looking and writing."""
+    """Stores a note. There is one thread and no `await` in between, so no lock is needed."""
     note = Note(id=len(notes) + 1, text=new.text)
     notes.append(note)
     return note
@@ -46,7 +46,7 @@ async def list_notes() -> list[Note]:
 
 @router.get("/", include_in_schema=False)
 async def page() -> FileResponse:
-    """The wall; it asks every second."""
+    """The page that shows the notes."""
     return FileResponse(Path(__file__).with_name("wall.html"))
 
 
@@ -56,5 +56,5 @@ app.include_router(router)
 
 @app.post("/notes", status_code=201)
 async def create_note(new: NewNote) -> Note:
-    """Pins a note."""
+    """Stores a note and returns it with its number."""
     return pin(new)

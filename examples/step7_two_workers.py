@@ -1,11 +1,11 @@
-"""Step 7. Step 6 with a connection manager: notes arrive by themselves, until there is a second worker.
+"""Step 7. Step 6 with a connection manager: notes are pushed, until there is a second worker.
 
     uvicorn examples.step7_two_workers:app --workers 2
 
-Open http://127.0.0.1:8000 in several windows: each says which worker it talks to.
+Open http://127.0.0.1:8000 in several windows: each shows the worker that it is connected to.
 
-Each worker has its own `notes` and its own `manager`. Who is connected to the other one hears nothing, and
-which one answers a request is chance. With `--workers 1` all is well: on one core, until the next restart.
+Each worker has its own `notes` and its own `manager`. Chance decides which one answers a request, and clients
+of the other one receive nothing. With `--workers 1` all is well: on one core, until the next restart.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from examples.step6_notes_one_process import NewNote, Note, pin, router
 
 
 class ConnectionManager:
-    """The sockets of this process."""
+    """The WebSockets of this process."""
 
     def __init__(self) -> None:
         self.connections: set[WebSocket] = set()
 
     async def hold(self, websocket: WebSocket) -> None:
-        """Keeps a socket that was accepted until its client leaves."""
+        """Keeps an accepted WebSocket until its client leaves."""
         self.connections.add(websocket)
         try:
             while (await websocket.receive())["type"] != "websocket.disconnect":
-                pass  # nothing is expected of it
+                pass  # clients send nothing that matters
         finally:
             self.connections.discard(websocket)
 
     async def broadcast(self, text: str) -> None:
-        """Tells everybody, one after the other: a client that does not read holds up those behind it."""
+        """Sends to all clients in turn: one that does not read delays those after it."""
         for websocket in tuple(self.connections):
             try:
                 await websocket.send_text(text)
             except (WebSocketDisconnect, RuntimeError):
-                self.connections.discard(websocket)  # it left meanwhile
+                self.connections.discard(websocket)  # its client has left
 
 
-app = FastAPI(title="Sticky notes, told")
+app = FastAPI(title="Sticky notes, pushed")
 app.include_router(router)
 manager = ConnectionManager()
 
 
 @app.post("/notes", status_code=201)
 async def create_note(new: NewNote) -> Note:
-    """Pins a note and tells everybody; everybody here."""
+    """Stores a note and sends it to the clients of this process."""
     note = pin(new)
     await manager.broadcast(note.model_dump_json())
     return note
@@ -56,7 +56,7 @@ async def create_note(new: NewNote) -> Note:
 
 @app.websocket("/ws")
 async def listen(websocket: WebSocket) -> None:
-    """The notes to come, after a word about who speaks."""
+    """Sends the number of this worker, and then each new note."""
     await websocket.accept()
     await websocket.send_json({"worker": os.getpid()})
     await manager.hold(websocket)

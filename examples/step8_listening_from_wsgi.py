@@ -6,8 +6,8 @@
     python -m examples.clock 1 --listeners 3 --listen /events
     python -m examples.clock 1 --listeners 4 --listen /events --patience 5
 
-Three listeners leave a thread for the site. The fourth takes it, and the site is down, its health check with
-it. More threads move the number; nothing but leaving the thread removes it.
+Three listeners leave a thread for the site. The fourth takes it, and the whole site is down, health checks
+included. More threads change the number; only listening without threads removes the limit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from flask import Flask, Response, request
 
-# A thread notices that its client left only when it writes to it: so it writes, news or not.
+# Only a write tells a thread that its client has left, so it writes even if there is nothing new.
 KEEPALIVE_SECONDS = 1.0
 
 app = Flask(__name__)
@@ -28,13 +28,13 @@ changed = threading.Condition()
 
 @app.get("/")
 def site() -> str:
-    """Any other page."""
+    """Stands for all other pages."""
     return f"{len(notes)} notes\n"
 
 
 @app.post("/notes")
 def create_note() -> tuple[str, int]:
-    """The body is the note."""
+    """Stores the body as a note, and wakes all listeners."""
     with changed:
         notes.append(request.get_data(as_text=True))
         changed.notify_all()
@@ -43,7 +43,7 @@ def create_note() -> tuple[str, int]:
 
 @app.get("/events")
 def events() -> Response:
-    """Server-sent events. This function returns at once; its thread stays in `stream` for good."""
+    """Server-sent events. This returns at once, but its thread stays in `stream` until the client leaves."""
 
     def stream() -> Iterator[str]:
         seen = len(notes)
@@ -61,9 +61,9 @@ def events() -> Response:
 
 @app.get("/poll")
 def poll() -> dict[str, list[str]]:
-    """`?since=N&timeout=S`: what came after the first N notes, or nothing after S seconds.
+    """`?since=N&timeout=S`: the notes after the first N, or none after S seconds.
 
-    It writes only at the end: a client that leaves before keeps the thread all the same.
+    It writes only at the end, so a client that leaves earlier still holds the thread.
     """
     since = request.args.get("since", 0, type=int)
     return {"notes": _after(max(since, 0), min(request.args.get("timeout", 25, type=int), 25))}

@@ -1,10 +1,10 @@
-"""Step 9. This deployment: a client is cut off, notes are pinned meanwhile, and it misses none.
+"""Step 9. This deployment: a client is cut off, notes are written meanwhile, and it misses none.
 
     make up && python -m examples.step9_corkboard
 
-Which worker of Flask writes, and which sidecar holds the socket, is chance here as in step 7. It does not
-matter: the note and its event are one step in Redis, every sidecar reads every event, and each event has a
-number from which to go on.
+As in step 7, chance decides which worker of Flask writes and which sidecar holds the WebSocket. Here it does
+not matter: a note and its event are one step in Redis, every sidecar reads every event, and a client resumes
+from the number of the last event that it received.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 
 class Listener:
-    """Every event of a topic after `cursor`, once and in order, over as many connections as it takes."""
+    """Receives every event of a topic after `cursor`, once and in order, over any number of connections."""
 
     def __init__(self, site: str, topic: str, cursor: str) -> None:
         self._url = f"{site.replace('http', 'ws', 1)}/ws"
@@ -31,10 +31,10 @@ class Listener:
         self._socket: ClientConnection | None = None
 
     async def events(self) -> AsyncGenerator[dict[str, Any]]:
-        """Comes back, with growing pauses, whenever the connection is lost.
+        """Yields events; reconnects with growing pauses whenever the connection is lost.
 
         Raises:
-            LookupError: the server no longer has what was missed; fetch the list, and begin at its cursor.
+            LookupError: the server no longer has what was missed: fetch the list and begin at its cursor.
         """
         async for socket in connect(self._url, proxy=None):
             self._socket = socket
@@ -52,13 +52,13 @@ class Listener:
             print("cut off; coming back")
 
     def cut(self) -> None:
-        """Pulls the cable: no goodbye."""
+        """Breaks the connection without a close frame."""
         if self._socket is not None:
             self._socket.transport.abort()
 
 
 async def main(site: str, board: str) -> None:
-    """Listens, is cut, and shows that it came back to everything."""
+    """Listens to a board, breaks its connection, and receives all that was written meanwhile."""
     async with httpx.AsyncClient(base_url=site, trust_env=False) as app:
 
         async def pin(text: str) -> None:

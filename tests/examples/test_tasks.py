@@ -91,7 +91,8 @@ def test_who_watches_gets_each_task_as_it_comes_and_is_noticed_to_leave(
         assert httpx.Response(200, text=next(lines)).json() == task
         assert "still watching" not in server.output()
     wait_for(
-        lambda: "one left, 0 still watching" in server.output(), "the server notices that the client left"
+        lambda: "a client left, 0 still watching" in server.output(),
+        "the server notices that the client left",
     )
 
 
