@@ -17,11 +17,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # Written under another name first: a run that is cut short leaves no half secret.
-keep() {
-    [ -s "$1" ] && return
+replace() {
     printf '%s' "$2" > "$1.new"
     mv "$1.new" "$1"
 }
+
+keep() { [ -s "$1" ] || replace "$1" "$2"; }
 
 sha256() {
     if command -v sha256sum > /dev/null; then sha256sum < "$1"; else shasum -a 256 < "$1"; fi | cut -d ' ' -f 1
@@ -36,9 +37,17 @@ mkdir -p "$dir/redis" "$dir/app" "$dir/asgi"
 keep "$dir/redis/admin_password" "$(random)"
 keep "$dir/app/redis_password" "$(random)"
 keep "$dir/asgi/redis_password" "$(random)"
-# The sidecar's is the older one where the app's folder is new.
-keep "$dir/app/secret_key" "$(cat "$dir/asgi/secret_key" 2> /dev/null || random)"
-keep "$dir/asgi/secret_key" "$(cat "$dir/app/secret_key")"
+# Where there was no such file yet, the key that was generated before goes on.
+keep "$dir/app/generated_key" "$(cat "$dir/asgi/secret_key" 2> /dev/null || random)"
+
+# One key per line: the first one signs, all are accepted.
+key_file=${SECRET_KEY_FILE:-$dir/app/generated_key}
+if [ -z "${SECRET_KEY:-}" ] && ! { [ -f "$key_file" ] && [ -r "$key_file" ]; }; then
+    echo "SECRET_KEY_FILE is invalid: expected a file that root or everybody can read (see .env.example)" >&2
+    exit 1
+fi
+keys=${SECRET_KEY:-$(cat "$key_file")}
+for app in app asgi; do replace "$dir/$app/secret_key" "$keys"; done
 
 sed -e "s/@app@/$(sha256 "$dir/app/redis_password")/" \
     -e "s/@asgi@/$(sha256 "$dir/asgi/redis_password")/" \
@@ -49,14 +58,10 @@ mv "$dir/redis/users.acl.new" "$dir/redis/users.acl"
 # In a volume it is for another user; elsewhere for nobody but its owner.
 [ $# -lt 3 ] || umask 077
 rm -f "$app_env.new"
-# Of several keys, one a line, the first one signs.
-key_file=${SECRET_KEY_FILE:-$dir/app/secret_key}
-[ -r "$key_file" ] || { echo "SECRET_KEY_FILE: cannot read $key_file" >&2; exit 1; }
-key=$(printf '%s\n' "${SECRET_KEY:-$(cat "$key_file")}" | awk 'NF { print $1; exit }')
 {
     echo "# What an app needs in order to publish: written at every start. Keep it out of version control."
     setting CORKBOARD_URL "redis://app:$(cat "$dir/app/redis_password")@$redis/0"
-    setting CORKBOARD_SECRET_KEY "$key"
+    setting CORKBOARD_SECRET_KEY "$(echo "$keys" | awk 'NF { print $1; exit }')"
     setting CORKBOARD_HISTORY_LENGTH "${HISTORY_LENGTH:-}"
     setting CORKBOARD_TICKET_SECONDS "${TICKET_SECONDS:-}"
     setting CORKBOARD_REFRESH_RATE "${REFRESH_RATE:-}"

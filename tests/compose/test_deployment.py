@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
@@ -143,19 +145,36 @@ def test_notes_outlive_their_containers(stack: ComposeStack) -> None:
         assert client.get("/api/notes", params={"board": board}).json()["notes"] == [note]
 
 
-def test_a_key_of_ones_own_takes_the_place_of_the_generated_one(stack: ComposeStack, tmp_path: Path) -> None:
-    def key() -> str:
-        return stack.exec("wsgi", "sh", "-c", 'cat "$SECRET_KEY_FILE"').strip()
+@pytest.mark.parametrize("form", ["SECRET_KEY", "SECRET_KEY_FILE"])
+def test_a_key_of_ones_own_takes_the_place_of_the_generated_one(
+    stack: ComposeStack, tmp_path: Path, form: str
+) -> None:
+    def key(service: str) -> str:
+        return stack.exec(service, "cat", "/run/secrets/secret_key")
 
-    generated = key()
-    own = tmp_path / "key"
-    own.write_text(secrets.token_hex(32))
-    own.chmod(0o644)
-    stack.environment["SECRET_KEY_FILE"] = str(own)
+    generated = key("wsgi")
+    own = secrets.token_hex(32)
+    file = tmp_path / "key"
+    file.write_text(own)
+    file.chmod(0o644)
+    stack.environment[form] = own if form == "SECRET_KEY" else str(file)
     try:
-        stack.recreate("wsgi")
-        assert key() == own.read_text() != generated
+        stack.upgrade()
+        assert key("wsgi") == key("asgi") == own != generated
+        assert own in stack.exec("wsgi", "cat", "/run/secrets/app.env")
+        with http(stack) as client:
+            jwt.decode(client.post("/api/tickets").json()["ticket"], own, algorithms=["HS256"])
+            now = time.time()
+            claims = {"sub": "x", "iat": int(now), "exp": now + 60, "topics": ["private:x"]}
+            answers = [
+                client.get(
+                    "/ws/poll?topic=private:x&timeout=0",
+                    headers={"Authorization": f"Bearer {jwt.encode(claims, signed_by, 'HS256')}"},
+                ).status_code
+                for signed_by in (own, generated)
+            ]
+            assert answers == [200, 401]
     finally:
-        del stack.environment["SECRET_KEY_FILE"]
-        stack.recreate("wsgi")
-    assert key() == generated
+        del stack.environment[form]
+        stack.upgrade()
+    assert key("wsgi") == key("asgi") == generated
