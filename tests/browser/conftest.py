@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.harness.cable import Cable
-from tests.harness.chromium import ARGS, find_chromium
+from tests.harness.chromium import chromium  # noqa: F401  (a fixture)
 
 if TYPE_CHECKING:
     from tests.harness.local import LocalStack
@@ -23,19 +23,6 @@ Pin = Callable[[str], None]
 
 # Nothing here promises to be quicker; where something does, its test says so.
 expect.set_options(timeout=20_000)
-
-
-# It keeps an event loop running in this thread, which tests of other packages must not meet.
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    """The browser; tests that need it are skipped where there is none."""
-    path = find_chromium()
-    if path is None:
-        pytest.skip("no Chromium on PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS, timeout=120_000)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 ARGS = [
@@ -18,3 +22,16 @@ ARGS = [
 def find_chromium() -> str | None:
     """The path of a Chromium or Chrome on PATH, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+# It keeps an event loop running in this thread, which tests of other packages must not meet.
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The browser; tests that need it are skipped where there is none."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS, timeout=120_000)
+        yield browser
+        browser.close()
