@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.harness.cable import Cable
-from tests.harness.chromium import chromium  # noqa: F401  (a fixture)
+from tests.harness.chromium import browser
 
 if TYPE_CHECKING:
     from tests.harness.local import LocalStack
@@ -23,6 +23,13 @@ Pin = Callable[[str], None]
 
 # Nothing here promises to be quicker; where something does, its test says so.
 expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The browser; tests that need it are skipped where there is none."""
+    with browser() as started:
+        yield started
 
 
 @pytest.fixture

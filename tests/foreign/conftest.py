@@ -7,15 +7,22 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.harness.chromium import chromium  # noqa: F401  (a fixture)
+from tests.harness.chromium import browser
 
 Visit = Callable[[str], Page]
 
 expect.set_options(timeout=20_000)
 
 
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The browser; tests that need it are skipped where there is none."""
+    with browser() as started:
+        yield started
+
+
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:  # noqa: F811
+def visit(chromium: Browser) -> Iterator[Visit]:
     """Opens an address as another person: a browser context of its own."""
     contexts = []
 

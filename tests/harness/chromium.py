@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -24,14 +25,17 @@ def find_chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-# It keeps an event loop running in this thread, which tests of other packages must not meet.
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    """The browser; tests that need it are skipped where there is none."""
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A running browser; the test is skipped where there is no Chromium.
+
+    It keeps an event loop running in this thread, which tests of other packages must not meet: give the fixture that
+    uses it the scope of its package.
+    """
     path = find_chromium()
     if path is None:
         pytest.skip("no Chromium on PATH")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS, timeout=120_000)
-        yield browser
-        browser.close()
+        started = playwright.chromium.launch(executable_path=path, args=ARGS, timeout=120_000)
+        yield started
+        started.close()
