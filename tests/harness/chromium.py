@@ -29,8 +29,8 @@ def find_chromium() -> str | None:
 def browser() -> Iterator[Browser]:
     """A running browser; the test is skipped where there is no Chromium.
 
-    It keeps an event loop running in this thread, which tests of other packages must not meet: give the fixture that
-    uses it the scope of its package.
+    It keeps an event loop running in this thread, which tests of other packages must not meet: the fixture
+    that uses it needs the scope of its package.
     """
     path = find_chromium()
     if path is None:
