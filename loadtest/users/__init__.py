@@ -1,1 +1,1 @@
-"""Who uses the site: readers, writers, and listeners by WebSocket and by event stream."""
+"""The users: readers, writers, and listeners by WebSocket and by event stream."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import fanout
+from bench import fanout, reconnect_storm
 from bench.lossy_network import share_delivered
 from bench.servers import Target
 from bench.stack import Stack
@@ -43,3 +43,14 @@ def test_the_lossy_network_experiment_counts_lost_events(sidecar: Target) -> Non
     found = share_delivered(forgetful, CLIENTS, 20, SECONDS)
     assert 50 < found["delivered_percent"] < 100
     assert found["lost"] > 0
+
+
+def test_delays_are_measured_beside_event_streams_and_polls(sidecar: Target) -> None:
+    found = fanout.delay(sidecar, CLIENTS, 20, 0.5, streams=2, polls=2)
+    assert 0 < found["p50_ms"] <= found["p95_ms"] <= found["p99_ms"] <= found["max_ms"] < 10_000
+
+
+def test_after_a_reconnect_storm_every_client_has_what_it_missed(sidecar: Target) -> None:
+    found = reconnect_storm.reconnect(sidecar, CLIENTS)
+    assert found["clients_with_wrong_events"] == 0
+    assert 0 < found["connected_seconds"] <= found["seconds"]
