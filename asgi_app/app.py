@@ -7,83 +7,63 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_app import health, metrics, presence, problems, tasks
+from asgi_app import health, metrics, presence, problems, tasks, transports
 from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
 from asgi_app.settings import Settings
 from asgi_app.topics.hub import Hub
+from asgi_app.topics.listener import Listeners
 from asgi_app.topics.reader import Reader
-from asgi_app.transports import poll, sse
-from asgi_app.transports.session import Session
-from asgi_app.transports.websocket import WebSocketEndpoint
-
-TRIM_SECONDS = 5.0
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The sidecar of one process: one reader, one hub, one door, and three ways to listen."""
-    sessions: set[Session] = set()
+class Sidecar:
+    """The ASGI application of one process: one reader, one hub, one door, one set of listeners."""
 
-    def revoked(subject: str, until: float) -> None:
-        for one in (*sessions, *app.state.streams, *app.state.waiters):
-            ticket = one.ticket
-            if ticket is not None and ticket.subject == subject and ticket.issued <= until:
-                one.revoked()
+    def __init__(self, settings: Settings) -> None:
+        self.listeners = Listeners()
+        self._reader = Reader(settings, self.listeners.revoke)
+        self._hub = Hub(self._reader)
+        self.door = Door(settings, self._reader, self.listeners)
+        routes = [
+            *transports.routes(self.door, self._hub),
+            *scripts.routes(),
+            *health.routes(self.door),
+            Route("/metrics", metrics.endpoint),
+        ]
+        self._app = FastAPI(
+            title="Corkboard sidecar",
+            lifespan=self._lifespan,
+            routes=routes,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+        )
+        problems.init_app(self._app)
+        # WebSockets do not pass FastAPI: what it does for each costs more than serving it.
+        self._websockets: dict[str, ASGIApp] = {
+            route.path: route.app for route in routes if isinstance(route, WebSocketRoute)
+        }
 
-    reader = Reader(settings, revoked)
-    hub = Hub(reader)
-    door = Door(settings, reader)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = self._websockets.get(scope["path"]) if scope["type"] == "websocket" else None
+        await (websocket or self._app)(scope, receive, send)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         # Redis may be away: the reader keeps trying, and readyz tells.
         jobs = [
             asyncio.create_task(job)
             for job in (
-                reader.run(),
-                presence.Counter(reader.redis, hub).run(),
+                self._reader.run(),
+                self._hub.keep_trimmed(),
+                presence.Counter(self._reader.redis, self._hub).run(),
                 watchdog.watch(),
-                _keep_trimmed(hub),
             )
         ]
         yield
         await tasks.end(jobs)
-        await reader.close()
-
-    app = FastAPI(
-        title="Corkboard sidecar", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
-    )
-    app.state.reader, app.state.hub, app.state.door = reader, hub, door
-    app.state.sessions, app.state.streams, app.state.waiters = sessions, set(), set()
-    problems.init_app(app)
-    app.state.websocket = WebSocketEndpoint(door, hub, sessions, settings)
-    app.router.routes.append(Route("/metrics", metrics.endpoint))
-    app.include_router(sse.router)
-    app.include_router(poll.router)
-    app.include_router(health.router)
-    app.router.routes.extend(scripts.routes())
-    return app
-
-
-class Entrance:
-    """The ASGI callable. WebSockets do not pass FastAPI: what it does for each costs more than serving it."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one connection."""
-        if scope["type"] == "websocket" and scope["path"] == "/ws":
-            await self._app.state.websocket(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-async def _keep_trimmed(hub: Hub) -> None:
-    while True:
-        await asyncio.sleep(TRIM_SECONDS)
-        hub.trim()
+        await self._reader.close()

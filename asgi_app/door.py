@@ -1,96 +1,151 @@
-"""The one door for WebSockets, event streams and polls: who comes in, and how many."""
+"""Admission of WebSockets, event streams and polls: from which pages, with which ticket, and how many."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
-from asgi_app import metrics
-from asgi_app.problems import problem
+from asgi_app import metrics, tickets
 from asgi_app.settings import Settings
-from asgi_app.tickets import Ticket, may_listen, origin_allowed, ticket_of
+from asgi_app.tickets import Ticket
+from asgi_app.topics.listener import Listener, Listeners
 from asgi_app.topics.reader import Reader
 
 
-@dataclass(frozen=True)
-class Guest:
-    """Somebody who was let in."""
-
-    address: str
-    ticket: Ticket | None
-
-
 class Door:
-    """Counts who is inside. Every `admit` that gives a guest needs a `leave`."""
+    """Lets clients in, and counts those inside."""
 
-    def __init__(self, settings: Settings, reader: Reader) -> None:
-        self.closing = False  # the process drains: nobody comes in any more
+    def __init__(self, settings: Settings, reader: Reader, listeners: Listeners) -> None:
+        self.closing = False  # the process drains: no client is let in any more
+        self.listeners = listeners
         self._settings = settings
         self._keys = settings.keys()
         self._reader = reader
-        self._inside: Counter[str] = Counter()
+        self._inside: Counter[str] = Counter()  # by address
+        self._total = 0
 
-    def admit(self, connection: HTTPConnection, topic: str | None) -> Guest | Response:
-        """A guest, or the refusal: 401, 403, 429 or 503."""
-        answer = self._admit(connection, topic)
-        status = str(answer.status_code) if isinstance(answer, Response) else "accepted"
-        metrics.handshakes.labels(connection.scope["path"], status).inc()
-        return answer
+    def admit(self, connection: HTTPConnection, topic: str | None) -> Admission:
+        """Lets in a client that asks for `topic`, or for none yet. `Admission.leave` frees its place.
 
-    def leave(self, guest: Guest) -> None:
-        """The guest is gone."""
-        self._inside[guest.address] -= 1
-        if not self._inside[guest.address]:
-            del self._inside[guest.address]
+        Raises:
+            HTTPException: 401, 403, 429 or 503; nothing is left behind.
+        """
+        outcome = "500"
+        try:
+            ticket = self._check(connection, topic)
+            admission = Admission(self, client_address(connection), ticket)
+            outcome = "accepted"
+        except HTTPException as refusal:
+            outcome = str(refusal.status_code)
+            raise
+        finally:
+            metrics.handshakes.labels(connection.scope["path"], outcome).inc()
+        return admission
+
+    def refusal(self, topic: str, ticket: Ticket | None) -> str | None:
+        """Why the holder of the ticket may not listen to the topic; None when it may."""
+        return tickets.refusal(topic, ticket, self._settings.public_topics)
+
+    def unavailable(self) -> str | None:
+        """Why this process serves no one right now; None when it does."""
+        if self.closing:
+            return "This process is about to end; another one serves you."
+        return None if self._reader.ready else "Redis is not responding; try again."
+
+    def take_place(self, address: str) -> None:
+        """Counts one more client of this address, unless there are too many.
+
+        Raises:
+            HTTPException: 429 or 503.
+        """
+        if self._inside[address] >= self._settings.max_sockets_per_client:
+            raise HTTPException(429, "Too many connections from your address: see MAX_SOCKETS_PER_CLIENT.")
+        if self._total >= self._settings.max_sockets:
+            raise HTTPException(503, "This process is full: see MAX_SOCKETS and ASGI_REPLICAS.")
+        self._inside[address] += 1
+        self._total += 1
+        metrics.connections.inc()
+
+    def free_place(self, address: str) -> None:
+        """Undoes `take_place`."""
+        self._total -= 1
+        self._inside[address] -= 1
+        if not self._inside[address]:
+            del self._inside[address]
         metrics.connections.dec()
 
-    def seconds_left(self, guest: Guest, topic: str) -> float | None:
-        """How long the guest may listen to the topic; None for as long as it likes."""
-        if guest.ticket is None or may_listen(topic, None, self._settings) is None:
-            return None
-        return seconds_left(guest.ticket)
-
-    def _admit(self, connection: HTTPConnection, topic: str | None) -> Guest | Response:
-        def refuse(status: int, detail: str) -> Response:
-            return problem(status, detail, connection.headers.get("x-request-id", ""))
-
-        if not origin_allowed(connection, self._settings):
-            return refuse(403, "Pages of this origin may not connect: see ALLOWED_ORIGINS.")
-        ticket = ticket_of(connection, self._keys)
+    def _check(self, connection: HTTPConnection, topic: str | None) -> Ticket | None:
+        if not origin_allowed(connection, self._settings.allowed_origins):
+            raise HTTPException(403, "Pages of this origin may not connect: see ALLOWED_ORIGINS.")
+        token = _token(connection)
+        ticket = tickets.read(token, self._keys) if token else None
         if ticket is not None and self._reader.is_revoked(ticket.subject, ticket.issued):
-            return refuse(403, "The ticket was revoked.")
-        if topic is not None and (refusal := may_listen(topic, ticket, self._settings)) is not None:
-            return refuse(401 if ticket is None else 403, f"{refusal}.")
-        if self.closing:
-            return refuse(503, "This process is about to end; another one serves you.")
-        if not self._reader.ready:
-            return refuse(503, "The store does not answer right now; try again.")
-        address = client_address(connection)
-        if self._inside[address] >= self._settings.max_sockets_per_client:
-            return refuse(429, "Too many connections from your address: see MAX_SOCKETS_PER_CLIENT.")
-        if self._inside.total() >= self._settings.max_sockets:
-            return refuse(503, "This process is full: see MAX_SOCKETS and ASGI_REPLICAS.")
-        self._inside[address] += 1
-        metrics.connections.inc()
-        return Guest(address, ticket)
+            raise HTTPException(403, "The ticket was revoked.")
+        if topic is not None and (refusal := self.refusal(topic, ticket)) is not None:
+            raise HTTPException(401 if ticket is None else 403, f"{refusal}.")
+        if (reason := self.unavailable()) is not None:
+            raise HTTPException(503, reason)
+        return ticket
+
+
+class Admission:
+    """The place of one client that was let in, from its making until `leave`."""
+
+    __slots__ = ("_address", "_door", "_listener", "ticket")
+
+    def __init__(self, door: Door, address: str, ticket: Ticket | None) -> None:
+        door.take_place(address)
+        self.ticket = ticket
+        self._door: Door | None = door
+        self._address = address
+        self._listener: Listener | None = None
+
+    def serve(self, listener: Listener) -> None:
+        """From now on revocation and draining reach the client through this listener."""
+        if self._door is not None:
+            self._listener = listener
+            self._door.listeners.add(listener, self.ticket)
+
+    def leave(self) -> None:
+        """Gives the place back. Calling it again does nothing."""
+        door, self._door = self._door, None
+        if door is not None:
+            if self._listener is not None:
+                door.listeners.discard(self._listener)
+                self._listener = None
+            door.free_place(self._address)
+
+
+def origin_allowed(connection: HTTPConnection, allowed: tuple[str, ...]) -> bool:
+    """Whether the page that asks may connect. Programs other than browsers send no Origin, and may.
+
+    Browsers let any page open a WebSocket anywhere, with the cookies of there: RFC 6455 section 10.2.
+    """
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return True
+    if allowed:
+        return origin in allowed
+    try:
+        return urlsplit(origin).netloc == connection.headers.get("host")
+    except ValueError:
+        return False
 
 
 def client_address(connection: HTTPConnection) -> str:
-    """Where the client is. Nginx says it in the last place of X-Forwarded-For, and nobody else gets here."""
+    """The client's address: nginx, the only one with a way here, puts it last in X-Forwarded-For."""
     forwarded = connection.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     return forwarded or (connection.client.host if connection.client else "")
 
 
-async def disconnected(request: Request) -> None:
-    """Returns when the client has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def seconds_left(ticket: Ticket | None) -> float | None:
-    """How long a ticket is still good for; None without one."""
-    return None if ticket is None else max(0.0, ticket.expires - time.time())
+def _token(connection: HTTPConnection) -> str | None:
+    # From the query, as a bearer token, or from the cookie.
+    scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
+    return (
+        connection.query_params.get("ticket")
+        or (bearer.strip() if scheme.lower() == "bearer" else "")
+        or connection.cookies.get(tickets.COOKIE)
+    )

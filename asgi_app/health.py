@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
+from asgi_app.door import Door
 from asgi_app.problems import problem
 
-router = APIRouter(prefix="/ws")
 
+def routes(door: Door) -> list[BaseRoute]:
+    """`/ws/healthz`: this process is alive. `/ws/readyz`: it also serves clients; else 503."""
 
-@router.get("/healthz")
-async def healthz() -> Response:
-    """This process is alive."""
-    return JSONResponse({"status": "ok"})
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
 
+    async def readyz(request: Request) -> Response:
+        reason = door.unavailable()
+        return JSONResponse({"status": "ready"}) if reason is None else problem(request, 503, reason)
 
-@router.get("/readyz")
-async def readyz(request: Request) -> Response:
-    """This process can serve: it listens to Redis and heard of it a moment ago. Else 503."""
-    if request.app.state.door.closing:
-        return problem(503, "This process is about to end.", request.headers.get("x-request-id", ""))
-    if not request.app.state.reader.ready:
-        return problem(503, "Redis is not heard of.", request.headers.get("x-request-id", ""))
-    return JSONResponse({"status": "ready"})
+    return [Route("/ws/healthz", healthz), Route("/ws/readyz", readyz)]

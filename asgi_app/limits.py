@@ -1,8 +1,64 @@
-"""Every bound of the sidecar that is not a setting; the unit is the last word of its name."""
+"""Every bound of the sidecar that is not a setting; the unit is the last word of its name.
+
+Always read as `limits.NAME`, so that there is one value, and a test may change it.
+"""
 
 from __future__ import annotations
+
+# One connection: what it may ask for, and how far it may fall behind before it is closed with 1013.
+CONNECTION_TOPICS = 100
+MESSAGES_PER_SECOND = 100
+MESSAGE_BYTES = 64 * 1024
+BACKLOG_BYTES = 1024 * 1024
+BEHIND_SECONDS = 10.0
+
+# WebSockets. A peer that is dead is dropped within 40 s: pings are spread over 15 to 25 s.
+PING_SECONDS = 20.0
+PONG_SECONDS = 15.0
+CLOSE_SECONDS = 2.0  # to answer a close frame
+DISCARD_SECONDS = 0.5  # in which a client that broke the protocol may go on sending
+
+# Event streams and polls, and plain HTTP.
+COMMENT_SECONDS = 15.0
+POLL_SECONDS = 30.0
+RETRY_SECONDS = 1
+# Longer than nginx keeps an idle connection, so that nginx is the one that closes.
+KEEP_ALIVE_SECONDS = 75
+BACKLOG_CONNECTIONS = 4096
+
+# What is kept of topics. Without listeners a topic lingers: a page that is loaded again finds it warm.
+TAIL_EVENTS = 1000
+TAIL_BYTES = 1024 * 1024
+TAILS_BYTES = 64 * 1024 * 1024
+TRIM_SECONDS = 5.0
+LINGER_SECONDS = 60.0
+BLOCK_EVENTS = 200
+BLOCKS_BYTES = 16 * 1024 * 1024
+
+# Turns of the event loop. Writing to a slice takes about two milliseconds. Writing to a large audience takes
+# longer than waiting for the events right behind, which are then written along.
+SLICE_LISTENERS = 1000
+LARGE_LISTENERS = 100
+COALESCE_SECONDS = 0.001
+BURST_MESSAGES = 256
+LAG_SECONDS = 0.5  # between two measurements
+STUCK_SECONDS = 15.0  # until a process whose loop stands still ends itself
+GARBAGE_OBJECTS = 50_000
+
+# Redis. A connection without a sign of life for SILENCE_SECONDS is given up; a ping goes out every tick.
+ANSWER_SECONDS = 2.0
+SILENCE_SECONDS = 6.0
+TICK_SECONDS = 2.0
+RECONNECT_SECONDS = (0.1, 1.0)
+READ_EVENTS = 500
+READ_TOPICS = 100
+
+# Presence: repeated every four ticks, forgotten without. Right again within 12 s of a process' death.
+PRESENCE_SECONDS = 1.0
+REPEAT_TICKS = 4
+FORGET_SECONDS = 10
 
 # A process that is told to stop is killed after 25 s (`make up`) or 30 s (Compose). The last seconds are for
 # clients that do not answer the goodbye.
 LAST_SECONDS = 3
-DRAIN_SECONDS = 20  # the longest that DRAIN_SECONDS may be
+DRAIN_SECONDS = 20  # the longest that the setting may be

@@ -3,42 +3,55 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-RETRY_SECONDS = 1
+from asgi_app import limits
 
 
 def problem(
+    connection: HTTPConnection,
     status: int,
     detail: str,
-    request_id: str = "",
-    headers: dict[str, str] | None = None,
-    errors: list[dict[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> Response:
-    """A problem document as an answer."""
+    """The answer to `connection` that says what is wrong; `more` are further members of the document."""
     document = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "request_id": request_id,
-        **({"errors": errors} if errors is not None else {}),
+        "request_id": connection.headers.get("x-request-id", ""),
+        **more,
     }
-    retry = {"Retry-After": str(RETRY_SECONDS)} if status in (429, 503) else {}
+    retry = {"Retry-After": str(limits.RETRY_SECONDS)} if status in (429, 503) else {}
     return Response(
         json.dumps(document), status, {**retry, **(headers or {})}, media_type="application/problem+json"
     )
 
 
+def problem_of(connection: HTTPConnection, error: HTTPException) -> Response:
+    """The same, for an exception."""
+    return problem(connection, error.status_code, error.detail, error.headers)
+
+
+def init_app(app: FastAPI) -> None:
+    """Makes `app` answer with problem documents to exceptions and invalid parameters."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  (registered for nothing else)
-    request_id = request.headers.get("x-request-id", "")
-    return problem(error.status_code, error.detail, request_id, dict(error.headers or {}))
+    return problem_of(request, error)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -48,10 +61,4 @@ async def _invalid(request: Request, error: Exception) -> Response:
         for one in error.errors()
     ]
     detail = "; ".join(f"{one['field']}: {one['detail']}" for one in errors)
-    return problem(422, detail, request.headers.get("x-request-id", ""), errors=errors)
-
-
-def init_app(app: FastAPI) -> None:
-    """Registers the handlers."""
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    return problem(request, 422, detail, errors=errors)

@@ -9,7 +9,7 @@ AGAIN_SECONDS = 0.1
 
 
 async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancels tasks until they have ended; what they raise on the way is of no interest.
+    """Cancels tasks until they have ended; what they raise is dropped.
 
     Once may not be enough: before Python 3.12 `asyncio.wait_for`, which redis-py uses for every command,
     could swallow a cancellation.

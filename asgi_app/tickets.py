@@ -1,4 +1,4 @@
-"""Who may connect, and who may listen to what."""
+"""Tickets: signed tokens that say whose they are, until when, and which topics they open."""
 
 from __future__ import annotations
 
@@ -6,73 +6,65 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
+from typing import Annotated
 
 import jwt
-from starlette.requests import HTTPConnection
-
-from asgi_app.settings import Settings
+from pydantic import BaseModel, ConfigDict, Field
 
 COOKIE = "corkboard_ticket"
 ALGORITHM = "HS256"
 
 
-@dataclass(frozen=True)
+# Unix time, up to the year 5138.
+Seconds = Annotated[float, Field(ge=0, le=1e11)]
+
+
+class _Claims(BaseModel):
+    # PyJWT checks the signature only: it takes "1" for a time, and fails at an infinite one.
+    model_config = ConfigDict(strict=True)
+
+    sub: Annotated[str, Field(min_length=1)]
+    iat: Seconds
+    nbf: Seconds = 0
+    exp: Seconds
+    aud: None = None  # a token for somebody else is no ticket
+    topics: list[str]
+
+
+_signed = jwt.PyJWS()
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a valid ticket says: whose it is, since and until when (Unix time), for which topics (globs)."""
+    """What a valid ticket says. Times are Unix times; topics are globs."""
 
     subject: str
     issued: float
     expires: float
     topics: tuple[str, ...]
 
-
-def origin_allowed(connection: HTTPConnection, settings: Settings) -> bool:
-    """Whether the page that asks is one of ours. Programs other than browsers send no Origin and may ask.
-
-    Browsers let any page open a WebSocket anywhere, with the cookies of there: RFC 6455 section 10.2.
-    """
-    origin = connection.headers.get("origin")
-    if origin is None:
-        return True
-    if settings.allowed_origins:
-        return origin in settings.allowed_origins
-    try:
-        return urlsplit(origin).netloc == connection.headers.get("host")
-    except ValueError:
-        return False
+    def seconds_left(self) -> float:
+        """How long it is still good for; 0 when it has expired."""
+        return max(0.0, self.expires - time.time())
 
 
-def ticket_of(connection: HTTPConnection, keys: Sequence[str]) -> Ticket | None:
-    """The ticket that comes with a request: in the query, as a bearer token, or as the cookie.
-
-    A ticket that is expired or not ours counts as none.
-    """
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    given = (
-        connection.query_params.get("ticket")
-        or (token.strip() if scheme.lower() == "bearer" else "")
-        or connection.cookies.get(COOKIE)
-    )
-    for key in keys if given else ():
+def read(token: str, keys: Sequence[str]) -> Ticket | None:
+    """The ticket in a token; None when it is not valid now, not a ticket, or signed with none of the keys."""
+    for key in keys:
         try:
-            claims = jwt.decode(
-                given,  # type: ignore[arg-type]
-                key,
-                algorithms=[ALGORITHM],
-                options={"require": ["sub", "exp", "iat", "topics"], "verify_iat": False},
-            )
-            return Ticket(claims["sub"], claims["iat"], claims["exp"], tuple(claims["topics"]))
-        except (jwt.InvalidTokenError, TypeError):
+            claims = _Claims.model_validate_json(_signed.decode(token, key, algorithms=[ALGORITHM]))
+        except (jwt.InvalidTokenError, ValueError, RecursionError):
             continue
+        if claims.nbf <= time.time() < claims.exp:
+            return Ticket(claims.sub, claims.iat, claims.exp, tuple(claims.topics))
     return None
 
 
-def may_listen(topic: str, ticket: Ticket | None, settings: Settings) -> str | None:
-    """Why not, in words for the client; None when it may."""
-    if any(fnmatchcase(topic, pattern) for pattern in settings.public_topics):
+def refusal(topic: str, ticket: Ticket | None, public_topics: Sequence[str]) -> str | None:
+    """Why the holder of the ticket may not listen to the topic, for the client to read; None when it may."""
+    if any(fnmatchcase(topic, pattern) for pattern in public_topics):
         return None
-    if ticket is None or ticket.expires <= time.time():
+    if ticket is None or not ticket.seconds_left():
         return f"{topic} needs a ticket: POST /api/tickets"
     if any(fnmatchcase(topic, pattern) for pattern in ticket.topics):
         return None

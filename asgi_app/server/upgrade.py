@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP protocol, that leaves nothing behind when a connection becomes a WebSocket."""
+"""Uvicorn's HTTP protocol, without what it leaves behind when a connection becomes a WebSocket."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class UpgradingProtocol(HttpToolsProtocol):
-    """Gone as soon as the WebSocket's protocol has taken over, not when the garbage collector comes by."""
+    """Freed as soon as the WebSocket's protocol has taken over, without the garbage collector."""
 
     def handle_websocket_upgrade(self) -> None:
-        """Hands the transport over."""
         super().handle_websocket_upgrade()
         # The two hold each other. Thousands of such pairs would stop the process for a while.
         self.parser = None  # type: ignore[assignment]

@@ -9,7 +9,7 @@ _FORM = re.compile(r"([0-9a-z]{1,32})-(0|[1-9][0-9]{0,15})")
 
 
 class Cursor(NamedTuple):
-    """After which event one is: the `offset`-th of this `epoch`.
+    """The position after the `offset`-th event of an `epoch`.
 
     Offsets of a topic rise by exactly one. A new epoch begins when the topic's data was lost.
     """
@@ -22,16 +22,16 @@ class Cursor(NamedTuple):
         """Reads `EPOCH-OFFSET`.
 
         Raises:
-            ValueError: it is not of that form.
+            ValueError: the text is not of that form.
         """
         match = _FORM.fullmatch(text)
         if not match:
-            raise ValueError("a cursor looks like EPOCH-OFFSET, as in the id of an event")
+            raise ValueError("expected a cursor EPOCH-OFFSET, as in the id of an event")
         return cls(match[1], int(match[2]))
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.offset}"
 
 
-# Where a topic is that has seen no event yet.
+# The position of a topic without events.
 BEGINNING = Cursor("0", 0)

@@ -1,4 +1,4 @@
-"""Events in the forms in which they are written, each form made once, however many read it."""
+"""Events in the forms in which they are written. Each form is made once, however many listeners there are."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from websockets.frames import Frame, Opcode
 
 
 class Event:
-    """One event as Redis keeps it: JSON, never parsed here."""
+    """One event as Redis keeps it: JSON, never parsed here, and its id `EPOCH-OFFSET`."""
 
-    __slots__ = ("_frame", "_id", "json")
+    __slots__ = ("_frame", "id", "json")
 
     def __init__(self, id: bytes, json: bytes) -> None:  # noqa: A002  (the field's own name)
-        self._id = id
+        self.id = id
         self.json = json
         self._frame: bytes | None = None
 
@@ -25,11 +25,6 @@ class Event:
             self._frame = frame(self.json)
         return self._frame
 
-    @property
-    def sse(self) -> bytes:
-        """An event of an event stream: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
-        return b"id: %b\ndata: %b\n\n" % (self._id, self.json)
-
 
 class Batch:
     """Consecutive events of one topic that are written together."""
@@ -39,7 +34,7 @@ class Batch:
 
     @property
     def messages(self) -> Sequence[bytes]:
-        """All of them as JSON."""
+        """The JSON of each."""
         return [event.json for event in self.events]
 
     @cached_property
@@ -50,11 +45,11 @@ class Batch:
     @cached_property
     def sse(self) -> bytes:
         """All of them as part of an event stream."""
-        return b"".join([event.sse for event in self.events])
+        return b"".join([b"id: %b\ndata: %b\n\n" % (event.id, event.json) for event in self.events])
 
 
 class Notice(Batch):
-    """Something that is said along with the events, but is none of them: it has no id, and is not kept."""
+    """A message among the events that is not one of them: it has no id, and is not kept."""
 
     def __init__(self, name: str, json: bytes) -> None:
         super().__init__(())
@@ -63,17 +58,14 @@ class Notice(Batch):
 
     @property
     def messages(self) -> Sequence[bytes]:
-        """The one message."""
         return [self._json]
 
     @cached_property
     def frames(self) -> bytes:
-        """As a WebSocket frame."""
         return frame(self._json)
 
     @cached_property
     def sse(self) -> bytes:
-        """As an event of a name of its own."""
         return b"event: %b\ndata: %b\n\n" % (self._name.encode(), self._json)
 
 

@@ -10,28 +10,25 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
+from asgi_app import limits
 from asgi_app.settings import Settings
+from asgi_app.topics import keys
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Event
-from asgi_app.topics.topic import TAIL_EVENTS
 
-ANSWER_SECONDS = 2.0
-PAGE = 500  # events a read
-REVOKED = "revoked:{control}"
-
-# Where a topic is, and events of it with their offsets.
+# The position of a topic, and events of it with their offsets.
 Answer = tuple[Cursor, Sequence[tuple[int, Event]]]
 
 
 def connect(settings: Settings) -> Redis:
-    """A client that asks once: whoever uses it knows better than the library when to ask again."""
+    """A client that asks once: each caller knows better than the library when to ask again."""
     password = settings.redis_secret()
     client: Redis = Redis.from_url(
         str(settings.redis_url),
         username="asgi" if password else None,
         password=password,
-        socket_connect_timeout=ANSWER_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=limits.ANSWER_SECONDS,
+        socket_timeout=limits.ANSWER_SECONDS,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
@@ -41,23 +38,23 @@ def connect(settings: Settings) -> Redis:
 
 
 async def read_many(
-    redis: Redis, wanted: Sequence[tuple[str, int | None]], count: int = PAGE
+    redis: Redis, wanted: Sequence[tuple[str, int | None]], count: int = limits.READ_EVENTS
 ) -> list[Answer | ResponseError]:
     """The events of each topic after an offset, at most `count`; with None its last ones. One round trip.
 
-    A topic whose keys hold something else gets the error in its place: the others are not to suffer for it.
+    A topic whose keys hold something else gets the error in its place, so that the others do not suffer.
 
     Raises:
-        RedisError: Redis does not answer.
+        RedisError: Redis is not responding.
     """
     # In one transaction, so that position and events belong together.
     async with redis.pipeline(transaction=True) as pipe:
         for name, after in wanted:
-            pipe.hmget(f"topic:{{{name}}}", "epoch", "offset")
+            pipe.hmget(keys.position(name), "epoch", "offset")
             if after is None:
-                pipe.xrevrange(f"stream:{{{name}}}", count=TAIL_EVENTS)
+                pipe.xrevrange(keys.stream(name), count=limits.TAIL_EVENTS)
             else:
-                pipe.xrange(f"stream:{{{name}}}", min=f"{after + 1}-0", count=count)
+                pipe.xrange(keys.stream(name), min=f"{after + 1}-0", count=count)
         raw = await pipe.execute(raise_on_error=False)
     answers: list[Answer | ResponseError] = []
     for (_, after), position, entries in zip(wanted, raw[::2], raw[1::2], strict=True):
@@ -73,8 +70,12 @@ async def read_many(
 
 
 async def revoked(redis: Redis) -> dict[str, float]:
-    """Subject -> tickets issued until then (Unix time) are void."""
-    entries: Any = await redis.zrange(REVOKED, 0, -1, withscores=True)
+    """Per subject the Unix time until which its tickets are void.
+
+    Raises:
+        RedisError: Redis is not responding.
+    """
+    entries: Any = await redis.zrange(keys.REVOKED, 0, -1, withscores=True)
     return {subject.decode(): until for subject, until in entries}
 
 

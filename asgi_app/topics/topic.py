@@ -1,57 +1,39 @@
-"""What this process knows of one topic: where it is, its last events, who listens. No I/O."""
+"""What this process knows of one topic: its position, its last events, who listens. No I/O."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
-from asgi_app import metrics
+from asgi_app import limits, metrics
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch, Event, Notice
-
-TAIL_EVENTS = 1000
-TAIL_BYTES = 1024 * 1024
-# Subscribers written to in one turn of the loop: about two milliseconds, so that others get theirs.
-SLICE = 1000
-# Writing to this many takes longer than waiting for what comes right behind, to be written along with it.
-LARGE = 100
-COALESCE_SECONDS = 0.001
-
-
-class Subscriber(Protocol):
-    """Somebody who listens: a WebSocket, an event stream, a poll. Neither method may block or fail."""
-
-    def write(self, batch: Batch) -> None:
-        """Takes the next events."""
-
-    def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
-        """Takes where the topic is now; not `recovered` says that events before it are lost to them."""
+from asgi_app.topics.listener import Listener
 
 
 class Topic:
-    """A position that only ever moves to the next event, or, loudly, somewhere else.
+    """A position that moves to the next event; any other jump is reported to the listeners.
 
-    Whoever brings events, the channel or the stream, brings them here; each is taken once and in order.
+    Events come from the channel and from the stream; each is taken once and in order.
     """
 
     def __init__(self, name: str, later: Callable[[float, Callable[[], None]], object] | None = None) -> None:
         self.name = name
         self.position: Cursor | None = None  # None: not read yet
-        self.subscribers: set[Subscriber] = set()
-        self._ungreeted: set[Subscriber] = set()
+        self.listeners: set[Listener] = set()
+        self._ungreeted: set[Listener] = set()
         self.bytes = 0  # of the tail
         self._tail: deque[Event] = deque()  # the events up to `position`
-        # What is still to be done for the subscribers, in order: events to write, new subscribers to
-        # add after them, a loss to tell of. New events wait here while a large audience is written to.
-        self._queue: deque[Event | Notice | Subscriber | Cursor] = deque()
+        # What is still to be done, in order: events to write, listeners to add after them, a loss to report.
+        # New events wait here while a large audience is written to.
+        self._queue: deque[Event | Notice | Listener | Cursor] = deque()
         self._work: Iterator[None] | None = None
         self._later = later or asyncio.get_running_loop().call_later
         self._replays: dict[int, Batch] = {}
 
     def accept(self, cursor: Cursor, event: Event) -> bool:
-        """Takes an event of the channel. False: one before it is missing, or the epoch is another."""
+        """Takes an event of the channel. False: an event before it is missing, or the epoch is another."""
         if self.position is None or not self._continues(cursor.epoch):
             return False
         if cursor.offset <= self.position.offset:
@@ -65,8 +47,8 @@ class Topic:
     def fill(self, asked: Cursor | None, now: Cursor, events: Sequence[tuple[int, Event]]) -> bool:
         """Takes what the stream held after `asked`, when the topic was at `now`. True: there is more to read.
 
-        The answer may be older than what the channel brought meanwhile. When the stream does not
-        continue where this topic is, everybody is told that there is a gap.
+        The answer may be older than what the channel brought meanwhile. When the stream does not continue
+        at this topic's position, all listeners learn that there is a gap.
         """
         start = events[0][0] - 1 if events else now.offset
         if asked is None or self.position is None:
@@ -100,38 +82,38 @@ class Topic:
             raise LookupError(f"{cursor} is not on the way to {self.position}")
         if missing > len(self._tail):
             return None
-        # Many come back from the same place: what the first one needs is put together once.
+        # Many clients come back from the same position: what they need is put together once.
         if missing not in self._replays:
             self._replays[missing] = Batch([self._tail[index] for index in range(-missing, 0)])
         return self._replays[missing]
 
     def tell(self, notice: Notice) -> None:
-        """Says something to all subscribers, in its place among the events."""
+        """Writes a notice to all listeners, in its place among the events."""
         self._ungreeted.clear()
         self._enqueue(notice)
 
     def greet(self, notice: Notice) -> None:
-        """Says something to those only who joined since the last time."""
-        for subscriber in self._ungreeted:
-            subscriber.write(notice)
+        """Writes a notice to the listeners that joined since the last `tell` or `greet`."""
+        for listener in self._ungreeted:
+            listener.write(notice)
         self._ungreeted.clear()
 
-    def join(self, subscriber: Subscriber) -> None:
-        """Gives `subscriber` every event after `position`, and none that is already on its way to others."""
+    def join(self, listener: Listener) -> None:
+        """Gives `listener` every event after `position`, and none that is already on its way to others."""
         if self._work is None:
-            self._add(subscriber)
+            self._add(listener)
         else:
-            self._queue.append(subscriber)
+            self._queue.append(listener)
 
-    def leave(self, subscriber: Subscriber) -> None:
+    def leave(self, listener: Listener) -> None:
         """Ends `join`."""
-        self.subscribers.discard(subscriber)
-        self._ungreeted.discard(subscriber)
-        if subscriber in self._queue:
-            self._queue.remove(subscriber)
+        self.listeners.discard(listener)
+        self._ungreeted.discard(listener)
+        if listener in self._queue:
+            self._queue.remove(listener)
 
     def forget(self) -> None:
-        """Gives the tail's memory back; who needs it reads it from the stream."""
+        """Gives the tail's memory back; those who need it read it from the stream."""
         self._tail.clear()
         self._replays.clear()
         self.bytes = 0
@@ -144,7 +126,7 @@ class Topic:
         self._replays.clear()
         self._tail.append(event)
         self.bytes += len(event.json)
-        while len(self._tail) > TAIL_EVENTS or self.bytes > TAIL_BYTES:
+        while len(self._tail) > limits.TAIL_EVENTS or self.bytes > limits.TAIL_BYTES:
             self.bytes -= len(self._tail.popleft().json)
 
     def _lose(self, now: Cursor) -> None:
@@ -153,12 +135,12 @@ class Topic:
         self._enqueue(now)
 
     def _enqueue(self, item: Event | Notice | Cursor) -> None:
-        if self.subscribers or self._work is not None:
+        if self.listeners or self._work is not None:
             self._queue.append(item)
             if self._work is None:
                 self._work = self._work_off()
-                large = len(self.subscribers) >= LARGE
-                self._later(COALESCE_SECONDS if large else 0, self._turn)
+                large = len(self.listeners) >= limits.LARGE_LISTENERS
+                self._later(limits.COALESCE_SECONDS if large else 0, self._turn)
 
     def _turn(self) -> None:
         if self._work is not None and next(self._work, self) is self:
@@ -177,24 +159,24 @@ class Topic:
             elif isinstance(item, Notice):
                 yield from self._write(item)
             elif isinstance(item, Cursor):
-                for subscriber in tuple(self.subscribers):
-                    subscriber.subscribed(self.name, item, False)
+                for listener in tuple(self.listeners):
+                    listener.subscribed(self.name, item, False)
             else:
                 self._add(item)
 
-    def _add(self, subscriber: Subscriber) -> None:
-        self.subscribers.add(subscriber)
-        self._ungreeted.add(subscriber)
+    def _add(self, listener: Listener) -> None:
+        self.listeners.add(listener)
+        self._ungreeted.add(listener)
 
     def _write(self, batch: Batch) -> Iterator[None]:
-        audience = tuple(self.subscribers)
-        for start in range(0, len(audience), SLICE):
-            part: Sequence[Subscriber] = audience[start : start + SLICE]
+        audience = tuple(self.listeners)
+        for start in range(0, len(audience), limits.SLICE_LISTENERS):
+            part: Sequence[Listener] = audience[start : start + limits.SLICE_LISTENERS]
             if start:
                 yield
-                # Who left meanwhile may have come back with a cursor, and gets this from there.
-                part = [subscriber for subscriber in part if subscriber in self.subscribers]
-            for subscriber in part:
-                subscriber.write(batch)
+                # One that left meanwhile may have come back with a cursor, and gets this from there.
+                part = [listener for listener in part if listener in self.listeners]
+            for listener in part:
+                listener.write(batch)
         if batch.events:
             metrics.delivered(batch.events[-1].json, len(audience) * len(batch.events))

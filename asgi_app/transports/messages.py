@@ -1,4 +1,4 @@
-"""What client and sidecar say to each other, as JSON text."""
+"""What client and sidecar say to each other, as JSON text. docs/asyncapi.json is made from these models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from asgi_app.topics.cursor import Cursor
+from asgi_app.topics.keys import TOPIC_PATTERN
 
 
 def _cursor(text: str) -> str:
@@ -15,7 +16,7 @@ def _cursor(text: str) -> str:
     return text
 
 
-TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,127}$")]
+TopicName = Annotated[str, StringConstraints(pattern=TOPIC_PATTERN)]
 CursorText = Annotated[str, AfterValidator(_cursor)]
 
 
@@ -39,7 +40,7 @@ class Unsubscribe(_Message):
 
 
 class Ping(_Message):
-    """From the client: is anybody there?"""
+    """From the client: is the connection alive?"""
 
     op: Literal["ping"] = "ping"
 
@@ -58,14 +59,14 @@ class Subscribed(_Message):
 
 @lru_cache(maxsize=128)
 def subscribed(topic: str, cursor: Cursor, recovered: bool) -> bytes:
-    """`Subscribed` as JSON, made once for the many who come at once and begin at the same place."""
+    """`Subscribed` as JSON, made once for many clients that begin at the same position."""
     return Subscribed(topic=topic, cursor=str(cursor), recovered=recovered).model_dump_json().encode()
 
 
 class EventMessage(_Message):
-    """To the client: what happened. `id` is the cursor after it; the offsets of a topic rise by exactly one.
+    """To the client: an event. `id` is the cursor after it; the offsets of a topic rise by exactly one.
 
-    Redis puts it together, and the sidecar passes it on unread: this says what the others may rely on.
+    Redis puts it together and the sidecar passes it on unread, so this model is documentation.
     """
 
     op: Literal["event"] = "event"
@@ -78,19 +79,11 @@ class EventMessage(_Message):
 
 
 class Presence(_Message):
-    """To the client, when the number changes, at most once a second: how many listen to the topic."""
+    """To the client, when the number changes, at most once per second: how many listen to the topic."""
 
     op: Literal["presence"] = "presence"
     topic: str
     count: int
-
-
-class PollAnswer(_Message):
-    """The answer to a poll: `events` after the asked cursor, and the cursor after them."""
-
-    events: list[EventMessage]
-    cursor: str
-    recovered: bool
 
 
 class Pong(_Message):
@@ -100,7 +93,7 @@ class Pong(_Message):
 
 
 class Error(_Message):
-    """To the client: what was wrong with its message. The connection stays."""
+    """To the client: what was wrong with its message. The connection stays open."""
 
     op: Literal["error"] = "error"
     code: Literal["bad_message", "not_allowed", "too_many_topics"]

@@ -1,95 +1,94 @@
-"""Long polling: the same events for whoever can do nothing but ask."""
+"""Long polling: for networks that let neither a WebSocket nor an event stream through."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from redis.exceptions import RedisError
+from fastapi import Query, Request
+from fastapi.routing import APIRoute
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
-from asgi_app.door import Door, disconnected
+from asgi_app import limits, metrics
+from asgi_app.door import Door
 from asgi_app.problems import problem
-from asgi_app.tickets import Ticket
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.event import Batch
-from asgi_app.topics.hub import Hub, Step
-from asgi_app.transports.messages import CursorText, PollAnswer, TopicName
-
-router = APIRouter()
-
-MAX_SECONDS = 30.0
+from asgi_app.topics.hub import Hub
+from asgi_app.topics.listener import UNAVAILABLE, Ending, Gone
+from asgi_app.transports.listening import listening
+from asgi_app.transports.messages import CursorText, TopicName
 
 
-class Waiter:
-    """A poll that waits for the next thing to happen."""
+def route(door: Door, hub: Hub) -> BaseRoute:
+    """`GET /ws/poll`."""
 
-    def __init__(self, ticket: Ticket | None) -> None:
-        self.ticket = ticket
-        self.happened = asyncio.Event()
+    async def poll(
+        request: Request,
+        topic: TopicName,
+        since: CursorText | None = None,
+        timeout: Annotated[float, Query(ge=0, le=limits.POLL_SECONDS)] = 25,  # noqa: ASYNC109
+    ) -> Response:
+        answer = Poll()
+        with listening(door, hub, request, topic, Cursor.parse(since) if since else None, answer) as begun:
+            gone = asyncio.create_task(_disconnected(request))
+            complete = asyncio.create_task(answer.complete.wait())
+            try:
+                await asyncio.wait((begun, complete, gone), return_when=asyncio.FIRST_COMPLETED)
+                if not answer.complete.is_set():
+                    await asyncio.wait((complete, gone), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+                complete.cancel()
+        return answer.response() or problem(request, 503, f"{UNAVAILABLE.reason}.")
+
+    return APIRoute("/ws/poll", poll, methods=["GET"])
+
+
+class Poll:
+    """The listener of one poll. It wants the first events, and no more."""
+
+    def __init__(self) -> None:
+        self.complete = asyncio.Event()
+        self._events: list[bytes] = []
+        self._cursor: bytes | None = None  # after them
+        self._recovered = True
 
     def write(self, batch: Batch) -> None:
-        """Something did. What it was is read from the topic, as by everybody who comes back."""
         if batch.events:
-            self.happened.set()
+            self._events += batch.messages
+            self._cursor = batch.events[-1].id
+            self.complete.set()
 
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:  # noqa: ARG002
-        """The topic was lost; that is told in the same way."""
-        self.happened.set()
+        self._cursor = str(cursor).encode()
+        if not recovered:
+            self._events.clear()
+            self._recovered = False
+            self.complete.set()
 
-    def revoked(self) -> None:
-        """The ticket was taken back; when the client asks again, it is refused."""
-        self.happened.set()
+    async def drained(self) -> None:
+        raise Gone
 
+    def end(self, why: Ending) -> None:
+        """Answers with what there is; when the client asks again, it learns why."""
+        if not self.complete.is_set():
+            metrics.evictions.labels(why.code).inc()
+            self.complete.set()
 
-@router.get("/ws/poll", response_model=PollAnswer)
-async def poll(
-    request: Request,
-    topic: TopicName,
-    since: CursorText | None = None,
-    timeout: Annotated[float, Query(ge=0, le=MAX_SECONDS)] = 25,  # noqa: ASYNC109  (the client's word)
-) -> Response:
-    """The events after `since`: when there are some, or none after `timeout` seconds."""
-    door: Door = request.app.state.door
-    hub: Hub = request.app.state.hub
-    guest = door.admit(request, topic)
-    if isinstance(guest, Response):
-        return guest
-    followed = hub.enter(topic)
-    waiter = Waiter(guest.ticket)
-    request.app.state.waiters.add(waiter)
-    try:
-        step = await hub.step(followed, Cursor.parse(since) if since else None)
-        if step.recovered and not step.batch.events and not door.closing:
-            followed.join(waiter)
-            left = door.seconds_left(guest, topic)
-            await _first_of(waiter, request, timeout if left is None else min(timeout, left))
-            step = await hub.step(followed, step.ends)
-    except (RedisError, TimeoutError):
-        return problem(503, "The store does not answer right now; try again.")
-    finally:
-        request.app.state.waiters.discard(waiter)
-        followed.leave(waiter)
-        hub.leave(followed)
-        door.leave(guest)
-    return _answer(step)
+    def response(self) -> Response | None:
+        """The events and the cursor after them; None when the topic could not be read."""
+        if self._cursor is None:
+            return None
+        body = b'{"events":[%b],"cursor":"%b","recovered":%b}' % (
+            b",".join(self._events),
+            self._cursor,
+            b"true" if self._recovered else b"false",
+        )
+        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-async def _first_of(waiter: Waiter, request: Request, seconds: float) -> None:
-    happened = asyncio.create_task(waiter.happened.wait())
-    gone = asyncio.create_task(disconnected(request))
-    await asyncio.wait((happened, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for task in (happened, gone):
-        task.cancel()
-    await asyncio.gather(happened, gone, return_exceptions=True)
-
-
-def _answer(step: Step) -> Response:
-    # The events are JSON already.
-    body = b'{"events":[%b],"cursor":"%b","recovered":%b}' % (
-        b",".join(step.batch.messages),
-        str(step.ends).encode(),
-        b"true" if step.recovered else b"false",
-    )
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,70 +1,56 @@
-"""What a connected client may say, and what it listens to. Knows nothing of how bytes travel."""
+"""What the client of a WebSocket may say, and what it listens to. Knows nothing of how bytes travel."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
-from asgi_app.settings import Settings
-from asgi_app.tickets import Ticket, may_listen
+from asgi_app import limits
+from asgi_app.door import Admission, Door
 from asgi_app.topics.cursor import Cursor
-from asgi_app.topics.hub import Client, Hub
+from asgi_app.topics.hub import Hub
+from asgi_app.topics.listener import TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
 from asgi_app.transports.messages import Error, Ping, Pong, Subscribe, client_message
 
 log = logging.getLogger(__name__)
 
-MAX_TOPICS = 100
-MAX_MESSAGES = 100  # a second
-# What may wait for one client, in bytes and in seconds without any progress.
-MAX_BYTES = 1024 * 1024
-SEND_SECONDS = 10.0
-
-# https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number
-BINARY = 1003
-TOO_MANY_MESSAGES = 1008
-RESTARTING = 1012
-TRY_AGAIN = 1013
-TICKET_EXPIRED = 4401
-REVOKED = 4403
+BINARY = Ending(1003, "send text")
+TOO_MANY_MESSAGES = Ending(1008, f"more than {limits.MESSAGES_PER_SECOND} messages per second")
 
 
-class ClientGone(Exception):
-    """The client left while it was being served."""
-
-
-class Connection(Client, Protocol):
+class Connection(Listener, Protocol):
     """The writing side of a WebSocket."""
 
     def say(self, json: bytes) -> None:
         """Takes a message of the sidecar's own."""
 
-    def close(self, code: int, reason: str) -> None:
-        """Ends the connection, soon; what is written afterwards is dropped."""
-
 
 class Session:
-    """One client's topics."""
+    """One client's topics. It holds the client's place until `end`."""
 
-    def __init__(
-        self, connection: Connection, hub: Hub, settings: Settings, ticket: Ticket | None = None
-    ) -> None:
-        self.ticket = ticket
-        self.on_end: Callable[[], None] | None = None
+    def __init__(self, connection: Connection, hub: Hub, door: Door, admission: Admission) -> None:
         self._connection = connection
         self._hub = hub
-        self._settings = settings
+        self._door = door
+        self._admission = admission
+        self._ticket = admission.ticket
         self._topics: set[str] = set()
-        self._heard: list[float] = []  # when the last messages came, seconds
+        self._heard: list[float] = []  # when the last messages came, time.monotonic()
+        self._expiry = None
+        admission.serve(connection)
+        if self._ticket is not None:
+            loop = asyncio.get_running_loop()
+            self._expiry = loop.call_later(self._ticket.seconds_left(), self._expire)
 
     async def handle(self, text: str) -> None:
-        """Does what one message asks for. Never fails; may close the connection."""
+        """Does what one message asks for. Never fails; may end the connection."""
         if self._too_many():
-            self.close(TOO_MANY_MESSAGES, f"more than {MAX_MESSAGES} messages a second")
+            self._connection.end(TOO_MANY_MESSAGES)
             return
         try:
             message = client_message.validate_json(text)
@@ -80,51 +66,42 @@ class Session:
         elif message.topic in self._topics:
             self._leave(message.topic)
 
-    def expired(self) -> None:
-        """The ticket's time is over. Who listens to public topics only may stay."""
-        self.ticket = None
-        if any(may_listen(topic, None, self._settings) is not None for topic in self._topics):
-            self.close(TICKET_EXPIRED, "the ticket has expired: get a new one, come back")
-
-    def revoked(self) -> None:
-        """The ticket was taken back."""
-        self.close(REVOKED, "the ticket was revoked")
-
-    def close(self, code: int, reason: str) -> None:
-        """Ends the connection."""
-        self._connection.close(code, reason)
-
     def end(self) -> None:
-        """The connection is gone."""
+        """Cleans up, whatever closed the connection. Calling it again does nothing."""
+        if self._expiry is not None:
+            self._expiry.cancel()
         for topic in tuple(self._topics):
             self._leave(topic)
-        # Only once, and no longer held: it holds the session.
-        on_end, self.on_end = self.on_end, None
-        if on_end is not None:
-            on_end()
+        self._admission.leave()
+
+    def _expire(self) -> None:
+        # A client that listens to public topics only may stay.
+        self._ticket = None
+        if any(self._door.refusal(topic, None) is not None for topic in self._topics):
+            self._connection.end(TICKET_EXPIRED)
 
     async def _subscribe(self, message: Subscribe) -> None:
-        topic, had_ticket = message.topic, self.ticket is not None
-        if (refusal := may_listen(topic, self.ticket, self._settings)) is not None:
+        topic, had_ticket = message.topic, self._ticket is not None
+        if (refusal := self._door.refusal(topic, self._ticket)) is not None:
             self._say(Error(code="not_allowed", detail=refusal))
             return
         if topic in self._topics:
             self._leave(topic)
-        elif len(self._topics) >= MAX_TOPICS:
-            self._say(Error(code="too_many_topics", detail=f"at most {MAX_TOPICS} topics a connection"))
+        elif len(self._topics) >= limits.CONNECTION_TOPICS:
+            detail = f"at most {limits.CONNECTION_TOPICS} topics per connection"
+            self._say(Error(code="too_many_topics", detail=detail))
             return
+        since = Cursor.parse(message.since) if message.since else None
         try:
-            await self._hub.subscribe(
-                topic, Cursor.parse(message.since) if message.since else None, self._connection
-            )
+            await self._hub.subscribe(topic, since, self._connection)
         except (RedisError, TimeoutError):
-            self.close(TRY_AGAIN, "the store does not answer")
-        except ClientGone:
+            self._connection.end(UNAVAILABLE)
+        except Gone:
             log.debug("gone before it was subscribed")
         else:
             self._topics.add(topic)
-            if had_ticket and self.ticket is None:  # it has expired meanwhile
-                self.expired()
+            if had_ticket and self._ticket is None:  # it has expired meanwhile
+                self._expire()
 
     def _leave(self, topic: str) -> None:
         self._topics.discard(topic)
@@ -133,7 +110,7 @@ class Session:
     def _too_many(self) -> bool:
         now = time.monotonic()
         self._heard.append(now)
-        return len(self._heard) > MAX_MESSAGES and now - self._heard.pop(0) < 1
+        return len(self._heard) > limits.MESSAGES_PER_SECOND and now - self._heard.pop(0) < 1
 
     def _say(self, message: BaseModel) -> None:
         self._connection.say(message.model_dump_json(exclude_none=True).encode())

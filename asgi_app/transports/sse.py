@@ -1,4 +1,4 @@
-"""Server-sent events: the same events for whoever cannot keep a WebSocket.
+"""Server-sent events: for networks that let no WebSocket through.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -8,32 +8,42 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from typing import Any
 
-from fastapi import APIRouter, Request
-from redis.exceptions import RedisError
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 
-from asgi_app.door import Guest
-from asgi_app.tickets import Ticket
+from asgi_app import limits, metrics
+from asgi_app.door import Door
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
-from asgi_app.transports.messages import CursorText, Subscribed, TopicName
+from asgi_app.topics.listener import BACKLOG, REVOKED, TICKET_EXPIRED, Ending
+from asgi_app.transports import messages
+from asgi_app.transports.listening import Stream, listening
+from asgi_app.transports.messages import CursorText, TopicName
 
-router = APIRouter()
+# No topic was ever there: the answer is "not recovered".
+NOWHERE = Cursor("0", 2**53)
 
-MAX_BYTES = 1024 * 1024
-# A comment now and then keeps proxies from hanging up, and finds out who is gone.
-KEEP_ALIVE_SECONDS = 15.0
+
+def route(door: Door, hub: Hub) -> BaseRoute:
+    """`GET /ws/events`."""
+
+    async def events(request: Request, topic: TopicName, since: CursorText | None = None) -> Response:
+        last = _cursor(request.headers.get("last-event-id") or since)
+        stream = EventStream()
+        block = listening(door, hub, request, topic, last, stream)
+        return Stream(block, stream.chunks(), "text/event-stream")
+
+    return APIRoute("/ws/events", events, methods=["GET"])
 
 
 class EventStream:
-    """The writing side of one stream."""
+    """The listener of one stream."""
 
-    def __init__(self, ticket: Ticket | None) -> None:
-        self.ticket = ticket
+    def __init__(self) -> None:
         self._pending: list[bytes] = []
         self._bytes = 0
         self._ended = False
@@ -41,27 +51,25 @@ class EventStream:
         self._empty = asyncio.Event()
 
     def write(self, batch: Batch) -> None:
-        """Takes the next events."""
         self._put(batch.sse)
 
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
-        """Takes where the topic is: an event named `subscribed`. Its id makes a browser resume from there."""
-        message = Subscribed(topic=topic, cursor=str(cursor), recovered=recovered).model_dump_json()
-        self._put(f"event: subscribed\nid: {cursor}\ndata: {message}\n\n".encode())
+        """Puts an event named `subscribed`. Its id makes a browser resume from there."""
+        message = messages.subscribed(topic, cursor, recovered)
+        self._put(b"event: subscribed\nid: %b\ndata: %b\n\n" % (str(cursor).encode(), message))
 
     async def drained(self) -> None:
-        """Returns when everything has been handed to the server."""
         await self._empty.wait()
 
-    def end(self, retry_seconds: float) -> None:
-        """Ends the stream; the client comes back after this time, somewhere between it and its double."""
-        milliseconds = round(retry_seconds * random.uniform(1, 2) * 1000)
-        self._put(f"retry: {milliseconds}\n\n".encode())
+    def end(self, why: Ending) -> None:
+        """Ends the stream. It says when to come back, spread a little; the answer then says why not."""
+        if self._ended:
+            return
+        metrics.evictions.labels(why.code).inc()
+        seconds = 0.1 if why in (TICKET_EXPIRED, REVOKED) else limits.RETRY_SECONDS
+        self._pending.append(b"retry: %d\n\n" % round(seconds * random.uniform(1, 2) * 1000))
         self._ended = True
-
-    def revoked(self) -> None:
-        """Its ticket was taken back; when the client asks again, it is refused."""
-        self.end(0.1)
+        self._work.set()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """What is to be sent, until the end."""
@@ -74,7 +82,7 @@ class EventStream:
                     self._empty.set()
                 continue
             try:
-                async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                async with asyncio.timeout(limits.COMMENT_SECONDS):
                     await self._work.wait()
             except TimeoutError:
                 yield b": still here\n\n"
@@ -82,69 +90,15 @@ class EventStream:
     def _put(self, data: bytes) -> None:
         if self._ended:
             return
-        if self._bytes > MAX_BYTES:
+        if self._bytes > limits.BACKLOG_BYTES:
             # It comes back with Last-Event-ID, and loses nothing.
             self._pending.clear()
-            self._ended = True
-        else:
-            self._pending.append(data)
-            self._bytes += len(data)
+            self.end(BACKLOG)
+            return
+        self._pending.append(data)
+        self._bytes += len(data)
         self._empty.clear()
         self._work.set()
-
-
-@router.get("/ws/events", response_class=StreamingResponse)
-async def events(request: Request, topic: TopicName, since: CursorText | None = None) -> Response:
-    """All events of a topic, from `since` or the header Last-Event-ID on."""
-    guest = request.app.state.door.admit(request, topic)
-    if isinstance(guest, Response):
-        return guest
-    last = request.headers.get("last-event-id") or since
-    return _StreamResponse(request.app.state, guest, topic, _cursor(last))
-
-
-class _StreamResponse(StreamingResponse):
-    """Serves one stream.
-
-    Whatever has to be undone is undone here and not in the generator: when the client leaves, Starlette
-    cancels that one again and again: it gets no further than its next `await`, and may not have begun.
-    """
-
-    def __init__(self, state: Any, guest: Guest, topic: str, since: Cursor | None) -> None:
-        self._stream = EventStream(guest.ticket)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(self._stream.chunks(), media_type="text/event-stream", headers=headers)
-        self._state = state
-        self._guest = guest
-        self._topic = topic
-        self._since = since
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        stream, hub, streams = self._stream, self._state.hub, self._state.streams
-        streams.add(stream)
-        left = self._state.door.seconds_left(self._guest, self._topic)
-        expiry = None if left is None else asyncio.get_running_loop().call_later(left, stream.end, 0.1)
-        subscribing = asyncio.create_task(_subscribe(hub, self._topic, self._since, stream))
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            streams.discard(stream)
-            if expiry is not None:
-                expiry.cancel()
-            subscribing.cancel()
-            (subscribed,) = await asyncio.gather(subscribing, return_exceptions=True)
-            if subscribed is True:
-                hub.unsubscribe(self._topic, stream)
-            self._state.door.leave(self._guest)
-
-
-async def _subscribe(hub: Hub, topic: str, since: Cursor | None, stream: EventStream) -> bool:
-    try:
-        await hub.subscribe(topic, since, stream)
-    except (RedisError, TimeoutError):
-        stream.end(1)
-        return False
-    return True
 
 
 def _cursor(text: str | None) -> Cursor | None:
@@ -153,4 +107,4 @@ def _cursor(text: str | None) -> Cursor | None:
     try:
         return Cursor.parse(text)
     except ValueError:
-        return Cursor("0", 2**53)  # no topic was ever there: the answer is "not recovered"
+        return NOWHERE

@@ -1,61 +1,156 @@
-"""The WebSocket endpoint: one connection, any number of topics."""
+"""WebSockets: one connection, any number of topics, over any ASGI server. It may offer a shorter way."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Protocol
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
-from starlette.websockets import WebSocket
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from asgi_app.door import Door, Guest, seconds_left
-from asgi_app.server import direct
-from asgi_app.settings import Settings
+from asgi_app import limits, metrics
+from asgi_app.door import Door
+from asgi_app.problems import problem_of
+from asgi_app.topics.cursor import Cursor
+from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
-from asgi_app.transports.plain import PlainConnection
-from asgi_app.transports.session import Connection, Session
+from asgi_app.topics.listener import BACKLOG, BEHIND, Ending
+from asgi_app.transports import messages
+from asgi_app.transports.session import BINARY, Connection, Session
+
+# The ASGI extension under which a server offers a `DirectConnection`.
+DIRECT = "corkboard.direct"
+
+
+class DirectConnection(Connection, Protocol):
+    """A connection that needs no task: its server calls the session."""
+
+    def hand_over(self, session: Session, first: list[str]) -> None:
+        """Accepts the handshake, handles the messages in `first`, and from then on all that come in."""
+
+
+def route(door: Door, hub: Hub) -> BaseRoute:
+    """`/ws`."""
+    return WebSocketRoute("/ws", WebSocketEndpoint(door, hub))
 
 
 class WebSocketEndpoint:
-    """`/ws?topic=T&since=C`; the query is shorthand for a first subscribe."""
+    """`/ws?topic=T&since=C`, where the query is short for a first subscribe."""
 
-    def __init__(self, door: Door, hub: Hub, sessions: set[Session], settings: Settings) -> None:
+    def __init__(self, door: Door, hub: Hub) -> None:
         self._door = door
         self._hub = hub
-        self._sessions = sessions
-        self._settings = settings
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Lets a client in, or refuses the handshake."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         handshake = HTTPConnection(scope)
         topic, since = handshake.query_params.get("topic"), handshake.query_params.get("since")
-        guest = self._door.admit(handshake, topic)
-        if isinstance(guest, Response):
-            await WebSocket(scope, receive, send).send_denial_response(guest)
+        try:
+            admission = self._door.admit(handshake, topic)
+        except HTTPException as refusal:
+            await WebSocket(scope, receive, send).send_denial_response(problem_of(handshake, refusal))
             return
-        # Not checked here: what is wrong with it is said over the socket, as for any other message.
-        subscribe = {"op": "subscribe", "topic": topic} | ({"since": since} if since else {})
-        first = [json.dumps(subscribe)] if topic else []
-        protocol = direct.connection_of(scope)
-        if protocol is None:
+        try:
+            # Not checked here: what is wrong with it is said over the socket, as for any other message.
+            subscribe = {"op": "subscribe", "topic": topic} | ({"since": since} if since else {})
+            first = [json.dumps(subscribe)] if topic else []
+            direct: DirectConnection | None = scope.get("extensions", {}).get(DIRECT)
+            if direct is not None:
+                direct.hand_over(Session(direct, self._hub, self._door, admission), first)
+                return
             connection = PlainConnection(WebSocket(scope, receive, send))
-            await connection.run(self._session(connection, guest), first)
-            return
-        protocol.hand_over(self._session(protocol, guest), first)
+            await connection.run(Session(connection, self._hub, self._door, admission), first)
+        except BaseException:
+            admission.leave()
+            raise
 
-    def _session(self, connection: Connection, guest: Guest) -> Session:
-        session = Session(connection, self._hub, self._settings, guest.ticket)
-        left = seconds_left(guest.ticket)
-        expiry = asyncio.get_running_loop().call_later(left, session.expired) if left is not None else None
 
-        def ended() -> None:
-            self._sessions.discard(session)
-            self._door.leave(guest)
-            if expiry is not None:
-                expiry.cancel()
+class PlainConnection:
+    """A WebSocket over any ASGI server: a bounded queue, and one task that writes it."""
 
-        session.on_end = ended
-        self._sessions.add(session)
-        return session
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self._pending: list[bytes] = []
+        self._bytes = 0
+        self._work = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._ending: Ending | None = None
+
+    def write(self, batch: Batch) -> None:
+        for message in batch.messages:
+            self.say(message)
+
+    def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
+        self.say(messages.subscribed(topic, cursor, recovered))
+
+    def say(self, json: bytes) -> None:
+        self._pending.append(json)
+        self._bytes += len(json)
+        self._empty.clear()
+        if self._bytes > limits.BACKLOG_BYTES:
+            self.end(BACKLOG)
+        self._work.set()
+
+    async def drained(self) -> None:
+        await self._empty.wait()
+
+    def end(self, why: Ending) -> None:
+        """Ends `run`; what waits is dropped."""
+        if self._ending is None:
+            metrics.evictions.labels(why.code).inc()
+            self._ending = why
+            self._work.set()
+
+    async def run(self, session: Session, first: list[str]) -> None:
+        """Accepts the handshake, and serves the client until it leaves or the sidecar ends it."""
+        try:
+            await self._websocket.accept()
+            jobs = [asyncio.create_task(job) for job in (self._read(session, first), self._write())]
+            try:
+                await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for job in jobs:
+                    job.cancel()
+                await asyncio.gather(*jobs, return_exceptions=True)
+        finally:
+            session.end()
+        if self._ending is not None:
+            try:
+                async with asyncio.timeout(1):
+                    await self._websocket.close(*self._ending)
+            except (TimeoutError, RuntimeError, WebSocketDisconnect):
+                pass  # it was gone already
+
+    async def _read(self, session: Session, first: list[str]) -> None:
+        for text in first:
+            await session.handle(text)
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("text") is None:
+                self.end(BINARY)
+            else:
+                await session.handle(message["text"])
+
+    async def _write(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            pending, self._pending, self._bytes = self._pending, [], 0
+            try:
+                async with asyncio.timeout(limits.BEHIND_SECONDS):
+                    for json in pending:
+                        if self._ending is not None:
+                            return
+                        await self._websocket.send_text(json.decode())
+            except TimeoutError:
+                self.end(BEHIND)
+            if self._ending is not None:
+                return
+            if not self._pending:
+                self._empty.set()

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,9 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
+from asgi_app import limits
 from asgi_app.settings import Settings
-from asgi_app.topics import reader as reader_module
-from asgi_app.topics import store as streams
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
@@ -296,12 +294,12 @@ def test_whatever_happens_every_client_gets_every_event_once_and_in_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A server that stands still for a moment is not what these stories are about.
-    monkeypatch.setattr(streams, "ANSWER_SECONDS", 30.0)
-    monkeypatch.setattr(reader_module, "SILENCE_SECONDS", 60.0)
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 30.0)
+    monkeypatch.setattr(limits, "SILENCE_SECONDS", 60.0)
     # A lost message is noticed at the next comparison, a cut connection after a pause: neither may take
     # longer here than a story has time for.
-    monkeypatch.setattr(reader_module, "TICK_SECONDS", 0.5)
-    monkeypatch.setattr(reader_module, "random", SimpleNamespace(uniform=lambda low, high: (low + high) / 20))
+    monkeypatch.setattr(limits, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "RECONNECT_SECONDS", (0.05, 0.06))
     with server() as running:
         Story.server = running
         run(
@@ -318,3 +316,24 @@ def test_whatever_happens_every_client_gets_every_event_once_and_in_order(
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+def test_a_topic_lingers_from_the_moment_when_the_last_client_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 1.0)
+
+    async def visit(hub: Hub) -> None:
+        client = Client()
+        await hub.subscribe("linger", None, client)
+        hub.unsubscribe("linger", client)
+
+    async def story(hub: Hub) -> float:
+        await visit(hub)
+        await asyncio.sleep(0.6)
+        await visit(hub)
+        left = time.monotonic()
+        while "linger" in hub.topics:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return time.monotonic() - left
+
+    with server() as running:
+        assert running.run(story(running.hub)) > 0.95

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.harness.clients import Socket, http, wait_for
+from tests.harness.clients import Socket, frozen_redis, http, wait_for
 from tests.harness.local import LocalStack
 from tests.harness.sidecar import TEXT, UNSAID, Publisher, RawSocket, Replica, frame, redis, replicas
 
@@ -122,6 +125,36 @@ def test_the_reader_and_the_loop_say_how_they_are(
     wait_for(lambda: change("loop_lag_seconds_count") >= 2, "the loop's lag")
     redis(local_stack).execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     change.becomes("reader_sessions_total", 1)
+
+
+def test_the_silence_of_redis_grows_as_long_as_it_lasts(local_stack: LocalStack, replica: Replica) -> None:
+    with frozen_redis(local_stack):
+        # The reader gives its connection up after six seconds to eight and a half, and tries anew.
+        wait_for(lambda: replica.number("reader_silence_seconds") > 12, "the silence to be told")
+    wait_for(lambda: replica.number("reader_silence_seconds") < 6, "a reader that hears something")
+
+
+def test_polls_are_counted_as_subscriptions_and_recoveries(
+    replica: Replica, board: str, publish: Publisher
+) -> None:
+    wait_for(lambda: replica.number("connections") == replica.number("subscriptions") == 0, "an empty room")
+    change, topic = Change(replica), f"board:{board}"
+    first = publish(topic, "one")
+
+    def poll(since: str, seconds: int) -> httpx.Response:
+        with http(replica) as client:  # type: ignore[arg-type]
+            return client.get("/ws/poll", params={"topic": topic, "since": since, "timeout": str(seconds)})
+
+    assert poll("0-0", 20).json()["cursor"] == first
+    change.becomes('recoveries_total{outcome="recovered"}', 1)
+    assert poll("feed-1", 20).json()["recovered"] is False
+    change.becomes('recoveries_total{outcome="lost"}', 1)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(poll, first, 30)
+        change.becomes("subscriptions", 1)
+        second = publish(topic, "two")
+        assert waiting.result().json()["cursor"] == second
+    change.becomes("subscriptions", 0)
 
 
 def test_nginx_does_not_pass_them_on(local_stack: LocalStack) -> None:

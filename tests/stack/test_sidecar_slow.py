@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -138,3 +140,23 @@ def test_who_vanishes_without_a_word_is_noticed(local_stack: LocalStack, board: 
         begun = time.monotonic()
         wait_for(lambda: sum(one.number("connections") for one in everyone) == 0, "both to be gone", 60)
         assert 15 < time.monotonic() - begun < 45
+
+
+def test_a_stream_that_is_not_read_is_ended_and_counted(local_stack: LocalStack, board: str) -> None:
+    replica = replicas(local_stack)[0]
+    wait_for(lambda: replica.number("connections") == 0, "an empty room")
+    before = replica.number('evictions_total{code="1013"}')
+    address = urlsplit(replica.base_url)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        slow.connect((address.hostname, address.port))
+        slow.sendall(f"GET /ws/events?topic=board:{board} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        wait_for(lambda: replica.number("subscriptions") == 1, "the stream to begin")
+        writer = Writer(Publisher(local_stack.state.app_env), f"board:{board}")
+        writer.start()
+        try:
+            wait_for(lambda: replica.number('evictions_total{code="1013"}') == before + 1, "its end", 120)
+        finally:
+            writer.finish()
+    wait_for(lambda: replica.number("connections") == 0, "an empty room")
+    redis(local_stack).delete(f"stream:{{board:{board}}}")

@@ -13,11 +13,10 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from asgi_app.app import Entrance
-from asgi_app.door import Guest
+from asgi_app.door import Admission
 from asgi_app.server.direct import DirectProtocol
 from asgi_app.server.upgrade import UpgradingProtocol
-from asgi_app.settings import Settings
+from asgi_app.topics.listener import Listeners
 from asgi_app.transports.websocket import WebSocketEndpoint
 from tests.unit.test_uvicorn_contract import HANDSHAKE, Transport, turn
 
@@ -37,11 +36,11 @@ class Switching(Transport):
 
 @pytest.fixture
 def config() -> uvicorn.Config:
-    app = MagicMock()
     door = MagicMock()
-    door.admit = lambda *_: Guest("here", None)
-    app.state.websocket = WebSocketEndpoint(door, MagicMock(), set(), Settings())
-    made = uvicorn.Config(Entrance(app), http=UpgradingProtocol, ws=DirectProtocol, log_config=None)
+    door.listeners = Listeners()
+    door.admit = lambda *_: Admission(door, "here", None)
+    app = WebSocketEndpoint(door, MagicMock())
+    made = uvicorn.Config(app, http=UpgradingProtocol, ws=DirectProtocol, log_config=None)
     made.load()
     return made
 
@@ -89,5 +88,5 @@ def test_neither_the_upgrade_nor_the_end_of_a_connection_makes_garbage(config: u
         return upgraded, left_over()
 
     upgraded, ended = asyncio.run(run())
-    assert not upgraded, "Uvicorn's HTTP protocol outlives the upgrade: asgi_app/upgrade.py"
+    assert not upgraded, "Uvicorn's HTTP protocol outlives the upgrade: asgi_app/server/upgrade.py"
     assert not ended, "something of a connection holds itself: DirectProtocol.connection_lost, Session.end"

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
+from asgi_app.limits import SLICE_LISTENERS, TAIL_EVENTS
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch, Event, Notice
-from asgi_app.topics.topic import SLICE, TAIL_EVENTS, Topic
+from asgi_app.topics.topic import Topic
 
 
 class Recorder:
-    """A subscriber that remembers."""
+    """A listener that remembers."""
 
     def __init__(self) -> None:
         self.events: list[bytes] = []
@@ -74,7 +75,7 @@ def loop() -> Loop:
 
 @pytest.fixture
 def topic(recorder: Recorder, loop: Loop) -> Topic:
-    """At offset 5 of epoch `a`, with events 3 to 5 in memory and one subscriber."""
+    """At offset 5 of epoch `a`, with events 3 to 5 in memory and one listener."""
     made = Topic("t", loop.later)
     made.fill(None, Cursor("a", 5), events(3, 5))
     made.join(recorder)
@@ -214,7 +215,7 @@ def test_who_leaves_while_waiting_to_join_stays_away(topic: Topic, loop: Loop) -
 
 
 def test_a_large_audience_is_written_to_over_several_turns_and_in_order(topic: Topic, loop: Loop) -> None:
-    audience = [Recorder() for _ in range(3 * SLICE)]
+    audience = [Recorder() for _ in range(3 * SLICE_LISTENERS)]
     for recorder in audience:
         topic.join(recorder)
     topic.accept(Cursor("a", 6), event(6))
@@ -229,7 +230,7 @@ def test_a_large_audience_is_written_to_over_several_turns_and_in_order(topic: T
 
 
 def test_who_leaves_a_large_audience_and_comes_back_gets_nothing_twice(topic: Topic, loop: Loop) -> None:
-    audience = [Recorder() for _ in range(2 * SLICE)]
+    audience = [Recorder() for _ in range(2 * SLICE_LISTENERS)]
     for recorder in audience:
         topic.join(recorder)
     topic.accept(Cursor("a", 6), event(6))

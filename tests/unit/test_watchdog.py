@@ -7,9 +7,10 @@ import sys
 
 BLOCKED = """
 import asyncio, time
+from asgi_app import limits
 from asgi_app.server import watchdog
 
-watchdog.STUCK_SECONDS = 1
+limits.STUCK_SECONDS = 1
 
 def a_call_that_never_returns():
     time.sleep(120)
@@ -23,9 +24,10 @@ asyncio.run(main())
 """
 ALIVE = """
 import asyncio
+from asgi_app import limits
 from asgi_app.server import watchdog
 
-watchdog.STUCK_SECONDS, watchdog.TICK_SECONDS = 4, 0.05
+limits.STUCK_SECONDS, limits.LAG_SECONDS = 4, 0.05
 
 async def main():
     pulse = asyncio.create_task(watchdog.watch())

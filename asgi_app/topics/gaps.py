@@ -1,0 +1,81 @@
+"""The topics that may lack events of their streams, until they have been compared."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import islice
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from asgi_app import limits
+from asgi_app.topics import store
+from asgi_app.topics.topic import Topic
+
+log = logging.getLogger(__name__)
+
+
+class Gaps:
+    """Collects names of topics, and fills the topics from their streams, many in one round trip."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._marked: set[str] = set()
+        self._work = asyncio.Event()
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+
+    def mark(self, *names: str) -> None:
+        """Has these compared soon."""
+        self._marked.update(names)
+        self._work.set()
+
+    async def compared(self, name: str) -> None:
+        """Returns when the topic has been compared, after this call.
+
+        Raises:
+            TimeoutError: Redis is not responding.
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(name, []).append(done)
+        self.mark(name)
+        async with asyncio.timeout(limits.ANSWER_SECONDS + 1):
+            await done
+
+    async def next(self) -> list[str]:
+        """Waits for marked names, and takes some."""
+        while not self._marked:
+            self._work.clear()
+            await self._work.wait()
+        names = list(islice(self._marked, limits.READ_TOPICS))
+        self._marked.difference_update(names)
+        return names
+
+    async def fill(self, topics: list[Topic]) -> None:
+        """Compares these topics.
+
+        Raises:
+            RedisError: Redis is not responding. Those who wait go on waiting, for the next call.
+        """
+        if not topics:
+            return
+        asked = [topic.position for topic in topics]
+        waiting = [self._waiting.pop(topic.name, []) for topic in topics]
+        wanted = [(topic.name, at.offset if at else None) for topic, at in zip(topics, asked, strict=True)]
+        try:
+            answers = await store.read_many(self._redis, wanted)
+        except BaseException:  # also when the session ends meanwhile
+            for topic, futures in zip(topics, waiting, strict=True):
+                self._waiting.setdefault(topic.name, []).extend(futures)
+            raise
+        for topic, before, answer, futures in zip(topics, asked, answers, waiting, strict=True):
+            pending = [done for done in futures if not done.done()]
+            if isinstance(answer, ResponseError):
+                log.error("cannot read %s: %s", topic.name, answer)
+                for done in pending:
+                    done.set_exception(answer)
+                continue
+            if topic.fill(before, *answer):
+                self.mark(topic.name)
+            for done in pending:
+                done.set_result(None)

@@ -1,0 +1,33 @@
+"""The names of everything in Redis that the sidecar reads or writes. The keys of a topic share a hash tag."""
+
+from __future__ import annotations
+
+TOPIC_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9:._-]{0,127}$"
+# The channel that says that a ticket was revoked; which one, stands in the sorted set.
+CONTROL = "control"
+REVOKED = "revoked:{control}"
+
+
+def position(topic: str) -> str:
+    """The hash with the topic's epoch and offset."""
+    return f"topic:{{{topic}}}"
+
+
+def stream(topic: str) -> str:
+    """The stream with the topic's events; the entry of offset N has the id N-0."""
+    return f"stream:{{{topic}}}"
+
+
+def channel(topic: str) -> str:
+    """The Pub/Sub channel of the topic, with messages of the form `EPOCH-OFFSET JSON`."""
+    return f"event:{{{topic}}}"
+
+
+def topic_of(channel: bytes) -> str:
+    """The topic of a channel."""
+    return channel[len("event:{") : -1].decode()
+
+
+def presence(topic: str) -> str:
+    """The hash with each process' number of listeners; its fields expire."""
+    return f"presence:{{{topic}}}"
