@@ -73,6 +73,14 @@ def test_a_docker_that_is_too_old_is_one_line_and_nothing_else_starts(
     assert result.stdout == ""
 
 
+def test_the_readme_names_the_versions_that_are_checked() -> None:
+    makefile, readme = ((ROOT / name).read_text() for name in ("Makefile", "README.md"))
+    found = re.findall(r'"(Engine|Compose) \$\$\(docker [^)]*\) ([0-9.]+)"', makefile)
+    assert [name for name, _ in found] == ["Engine", "Compose"]
+    for name, version in found:
+        assert f"{name} >= {version.removesuffix('.0')}" in readme
+
+
 def test_hot_reload_is_refused_in_front_of_an_app_of_ones_own() -> None:
     result = make("dev", "APP=http://127.0.0.1:5000")
     assert result.returncode
