@@ -15,6 +15,10 @@ from local.settings import ROOT
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make on PATH")
 
 
+# Whatever of this clone runs while the tests do.
+NOT_RUNNING = "RUNS_LOCALLY=false"
+
+
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", *arguments],
@@ -65,7 +69,7 @@ def test_a_docker_that_is_too_old_is_one_line_and_nothing_else_starts(
         '*) echo "called: docker $*" ;; esac\n'
     )
     docker.chmod(0o755)
-    result = make("up", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    result = make("up", NOT_RUNNING, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert result.returncode
     line, *rest = result.stderr.splitlines()
     assert line == f"{said} Without Docker: make DOCKER=no up"
@@ -88,6 +92,17 @@ def test_hot_reload_is_refused_in_front_of_an_app_of_ones_own() -> None:
     assert said.startswith("make dev is for the demo's code")
     assert all(line.startswith("make: ***") for line in rest)
     assert result.stdout == ""
+
+
+def test_no_container_is_asked_about_an_app_of_ones_own(tmp_path: Path) -> None:
+    docker, called = tmp_path / "docker", tmp_path / "called"
+    docker.write_text(f'#!/bin/sh\ncase "$*" in info | "compose version") ;; *) touch {called} ;; esac\n')
+    docker.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    make("status", "APP=http://127.0.0.1:5000", PATH=path)
+    assert not called.exists()
+    make("status", NOT_RUNNING, PATH=path)
+    assert called.exists()
 
 
 def test_an_old_python_is_one_clear_line(tmp_path: Path) -> None:
