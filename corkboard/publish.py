@@ -220,11 +220,12 @@ def checked(event: Event) -> tuple[str, bytes, bytes, bytes]:
     check_topic(event.topic)
     if not isinstance(event.type, str) or not event.type:
         raise ValueError(f"{event.type!r} is not an event's type: use a word such as order.shipped")
-    if event.key is not None and not 0 < len(event.key) <= KEY_CHARACTERS:
-        raise ValueError(f"{event.key!r} is not a key: use 1 to {KEY_CHARACTERS} characters")
+    key = event.key
+    if key is not None and not (isinstance(key, str) and 0 < len(key) <= KEY_CHARACTERS):
+        raise ValueError(f"{key!r} is not a key: use text of 1 to {KEY_CHARACTERS} characters")
     data = json.dumps(event.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # What UTF-8 cannot hold raises here, before anything is sent.
-    return event.topic, event.type.encode(), (event.key or "").encode(), data.encode()
+    return event.topic, event.type.encode(), (key or "").encode(), data.encode()
 
 
 def _request_id() -> str:

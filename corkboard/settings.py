@@ -169,17 +169,28 @@ def _read(environment: tuple[str, ...]) -> _Loaded:
 
 
 def env_file(given: Mapping[str, str]) -> Path | None:
-    """The file `app.env` that counts here, None when there is none."""
+    """The file `app.env` that counts here, None when there is none.
+
+    Raises:
+        NotConfigured: it was found in a folder, and somebody else has written it.
+    """
     named = given.get("CORKBOARD_ENV_FILE")
     if named:
         return Path(named)
     here = Path.cwd()
     for folder in (here, *here.parents):
-        for name in (".corkboard/app.env", "corkboard/.corkboard/app.env"):
-            if (folder / name).is_file():
-                return folder / name
+        for file in (folder / ".corkboard" / "app.env", folder / "corkboard" / ".corkboard" / "app.env"):
+            if file.is_file():
+                return _own(file)
     container = Path("/run/secrets/app.env")
     return container if container.is_file() else None
+
+
+def _own(file: Path) -> Path:
+    # A shared folder such as /tmp must not tell this app where to send its events.
+    if hasattr(os, "getuid") and file.stat().st_uid not in (os.getuid(), 0):
+        raise NotConfigured(f"{file} belongs to another user: name it in CORKBOARD_ENV_FILE to use it")
+    return file
 
 
 def _lines(file: Path) -> Iterator[tuple[str, str]]:

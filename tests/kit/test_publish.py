@@ -121,6 +121,7 @@ def test_the_time_is_that_of_redis(server: RedisServer) -> None:
         Event("a", ""),
         Event("a", 7),  # type: ignore[arg-type]
         Event("a", "x", None, ""),
+        Event("a", "x", None, 7),  # type: ignore[arg-type]
         Event("a", "x", None, "k" * 513),
         Event("a", "x", float("nan")),
         Event("a", "x", "\ud800"),

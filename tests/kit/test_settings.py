@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,18 @@ def test_the_file_is_found_in_the_current_folder_and_its_parents(
     loaded = settings.load()
     assert (loaded.url, loaded.signing_key) == ("redis://a:b@127.0.0.1:1/0", KEY)
     assert loaded.source == str(file)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_file_that_somebody_else_has_put_there_is_not_taken_unless_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / ".corkboard" / "app.env", "redis://evil/0")
+    os.chown(file, 12345, 12345)
+    with pytest.raises(NotConfigured, match="another user"):
+        settings.load()
+    monkeypatch.setenv("CORKBOARD_ENV_FILE", str(file))
+    assert settings.load().url == "redis://evil/0"
 
 
 def test_the_environment_goes_before_the_file_each_variable_by_itself(
