@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from html import escape
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -66,13 +67,7 @@ def listen(*topics: str, subject: str = "") -> Listening:
     found = {"topics": cursors, "ticket": ticket, "stale": stale, "refresh_rate": loaded.refresh_rate}
     # Nothing is loaded for a type that is no script's.
     kind = 'type="application/json"' if loaded.off else f'type="module" src="{SCRIPT}"'
-    listening = Listening(f"<script {kind} data-realtime='{_attribute(found)}'></script>")
+    data = escape(json.dumps(found, separators=(",", ":")))
+    listening = Listening(f"<script {kind} data-realtime='{data}'></script>")
     listening.json = found
     return listening
-
-
-def _attribute(value: Any) -> str:
-    text = json.dumps(value, separators=(",", ":"))
-    for character, entity in (("&", "&amp;"), ("'", "&#39;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(character, entity)
-    return text

@@ -56,6 +56,12 @@ class RedisServer:
         probe = Redis(port=self.port, username="health", socket_timeout=1)
         wait_for(lambda: _answers(probe), "the server")
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL; the data stays."""
         if self._process:

@@ -15,7 +15,6 @@ from django.template import Context, Engine
 
 import corkboard
 from corkboard import listen, publish, settings
-from corkboard.listen import _attribute
 from corkboard.pool import BREAK_SECONDS
 from tests.harness.redis_server import RedisServer
 
@@ -142,9 +141,3 @@ def test_template_engines_print_it_as_it_is(topic: str) -> None:
         django_settings.configure()
     django = Engine().from_string("<head>{{ realtime }}</head>")
     assert django.render(Context({"realtime": realtime})) == f"<head>{realtime}</head>"
-
-
-def test_no_text_can_leave_the_attribute() -> None:
-    text = """'"<>&</script>&#39;\u2028"""
-    parsed = script(f"<script data-realtime='{_attribute({'text': text})}'></script>")[1]
-    assert parsed == {"text": text}
