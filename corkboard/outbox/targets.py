@@ -38,8 +38,7 @@ def target(connection: Any) -> Target:
     if hasattr(connection, "get_bind"):
         return _session(connection)
     if hasattr(connection, "exec_driver_sql"):
-        dbapi = connection.connection.dbapi_connection
-        return Target(dbapi, connection.exec_driver_sql, sql.commits_each_statement(dbapi))
+        return _sqlalchemy(connection)
     return Target(connection, partial(sql.run, connection), sql.commits_each_statement(connection))
 
 
@@ -80,8 +79,14 @@ def _session(session: Any) -> Target:
         _, tables = session.info.get(_WAITING, (None, set()))
         session.info[_WAITING] = (connection, tables | {table})
 
+    return _sqlalchemy(connection)._replace(after_commit=after_commit)
+
+
+def _sqlalchemy(connection: Any) -> Target:
     dbapi = connection.connection.dbapi_connection
-    return Target(dbapi, connection.exec_driver_sql, sql.commits_each_statement(dbapi), after_commit)
+    # Where no transaction is open, SQLAlchemy begins one with the first statement.
+    alone = connection.in_transaction() and sql.commits_each_statement(dbapi)
+    return Target(dbapi, connection.exec_driver_sql, alone)
 
 
 def _committed(session: Any) -> None:

@@ -44,7 +44,7 @@ def _relay(url: str, folder: Path) -> None:
 
 
 def _hasten() -> None:
-    sender.FRESH_SECONDS, sender.DELETED_SECONDS = FRESH_SECONDS, DELETED_SECONDS  # type: ignore[assignment]
+    sender.FRESH_SECONDS, sender.DELETED_SECONDS = FRESH_SECONDS, DELETED_SECONDS
     # Hundreds of refusals in a row would show nothing more.
     sender.AWAY_SECONDS = 0.2
 
@@ -158,5 +158,5 @@ def test_no_event_is_lost_doubled_or_out_of_order_whatever_is_killed(
 
 
 def _numbers(redis: RedisServer, topic: str) -> list[int]:
-    found: list[tuple[str, dict[str, str]]] = redis.client.xrange(f"stream:{{{topic}}}")  # type: ignore[assignment]
+    found: list[tuple[str, dict[str, str]]] = redis.client.xrange(f"stream:{{{topic}}}")
     return [json.loads(fields["event"])["data"]["number"] for _, fields in found]
