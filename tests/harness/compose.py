@@ -8,7 +8,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,6 @@ from local.settings import ROOT, load
 from local.table import documented
 from tests.harness.local import free_port
 
-COMMAND = ["docker", "compose", "--ansi=never", f"--env-file={os.devnull}"]
 # The service's main process is the first child of the container's init. It may be killed from inside only: a
 # container that `docker kill` ended counts as stopped on purpose and is not started again.
 MAIN = "read -r main _ < /proc/1/task/1/children; "
@@ -59,12 +58,36 @@ def clone(target: Path) -> None:
         folder.chmod(0o700)
 
 
-class ComposeStack:
-    """One deployment; `environment` holds settings as they could stand in `.env`."""
+def example(target: Path) -> None:
+    """Makes the project of examples/compose, with a clone in it, as its README says."""
+    clone(target / "corkboard")
+    shutil.copytree(ROOT / "examples" / "compose", target, dirs_exist_ok=True)
+    if "CA_BUNDLE" in load().environment:
+        # What its owner would do behind a proxy that intercepts TLS.
+        dockerfile = target / "Dockerfile"
+        intercepted = "--mount=type=secret,id=ca,target=/ca.pem PIP_CERT=/ca.pem pip install"
+        dockerfile.write_text(dockerfile.read_text().replace("pip install", intercepted))
+        (target / "compose.override.yaml").write_text("services: {web: {build: {secrets: [ca]}}}")
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+
+class ComposeStack:
+    """One deployment; `environment` holds settings as they could stand in `.env`.
+
+    Args:
+        environment: settings.
+        prepare: makes the project's folder.
+        env_file: the project's `.env`; none when absent.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        prepare: Callable[[Path], None] = clone,
+        env_file: str = os.devnull,
+    ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="corkboard-test-")).resolve()
-        clone(self.root)
+        prepare(self.root)
+        self._command = ["docker", "compose", "--ansi=never", f"--env-file={env_file}"]
         self.project = f"corkboard-test-{secrets.token_hex(4)}"
         port = free_port()
         self.base_url = f"http://127.0.0.1:{port}"
@@ -96,7 +119,7 @@ class ComposeStack:
             AssertionError: it failed; with what it wrote.
         """
         result = subprocess.run(
-            [*COMMAND, f"--project-name={self.project}", *arguments],
+            [*self._command, f"--project-name={self.project}", *arguments],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
