@@ -61,7 +61,7 @@ rm -f "$app_env.new"
 {
     echo "# What an app needs in order to publish: written at every start. Keep it out of version control."
     setting CORKBOARD_URL "redis://app:$(cat "$dir/app/redis_password")@$redis/0"
-    setting CORKBOARD_SECRET_KEY "$(echo "$keys" | awk 'NF { print $1; exit }')"
+    setting CORKBOARD_SECRET_KEY "$(printf '%s\n' "$keys" | awk 'NF { print $1; exit }')"
     setting CORKBOARD_HISTORY_LENGTH "${HISTORY_LENGTH:-}"
     setting CORKBOARD_TICKET_SECONDS "${TICKET_SECONDS:-}"
     setting CORKBOARD_REFRESH_RATE "${REFRESH_RATE:-}"

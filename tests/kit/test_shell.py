@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -153,3 +154,19 @@ def test_the_app_env_is_what_a_shell_reads(server: RedisServer) -> None:
     assert found[0] == f"redis://app:{password}@127.0.0.1:{server.port}/0"
     assert found[1] == (server.folder / "app" / "secret_key").read_text()
     assert server.app_env.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_of_ones_own_reaches_the_kit_whatever_its_characters(tmp_path: Path) -> None:
+    key = r"""it's-"$HOME"-`id`-\n-\\-#-%s-and-more"""
+    given = {"PATH": os.environ["PATH"], "SECRET_KEY": f"\n{key}\n{'o' * 32}\n"}
+    script = ROOT / "redis" / "secrets.sh"
+    subprocess.run(["sh", script, tmp_path, "127.0.0.1:1", tmp_path / "app.env"], env=given, check=True)
+    code = "from corkboard import settings; print(settings.load().keys)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT), "CORKBOARD_ENV_FILE": str(tmp_path / "app.env")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{(key,)}\n"
