@@ -23,7 +23,7 @@ class _Claims(BaseModel):
     # PyJWT checks the signature only: it takes "1" for a time, and fails at an infinite one.
     model_config = ConfigDict(strict=True)
 
-    sub: Annotated[str, Field(min_length=1)]
+    sub: str  # may be empty: nobody in particular, and nobody to revoke
     iat: Seconds
     nbf: Seconds = 0
     exp: Seconds

@@ -150,7 +150,7 @@ def test_a_ticket_that_is_not_good_counts_as_none(local_stack: LocalStack, way: 
         {"topics": [PRIVATE, 1]},
         {"exp": str(int(time.time()) + 1000)},
         {"iat": "abc"},
-        {"sub": ""},
+        {"sub": 7},
     ],
     ids=str,
 )
