@@ -1,7 +1,9 @@
-"""The documentation has one index, and every page, link and file that it names exists."""
+"""The documentation has one index, every page, link and file that it names exists, and its code parses."""
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ INDEX = ROOT / "docs" / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 ROOMS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
 # Made while something runs, so that a fresh clone does not have them.
-MADE = re.compile(r"(loadtest|bench)/results/")
+MADE = re.compile(r"(loadtest|bench)/results/|corkboard/\.corkboard/")
 
 FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
@@ -65,6 +67,15 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
         for name in FILE.findall(code):
             if name.partition("/")[0] in ROOMS and not MADE.match(name):
                 assert list(ROOT.glob(name.rstrip("/"))), f"{page.relative_to(ROOT)} names {name}"
+
+
+@pages
+def test_every_code_block_parses(page: Path) -> None:
+    for language, text in re.findall(r"^```(python|json)\b[^\n]*\n(.*?)^```$", page.read_text(), re.M | re.S):
+        if language == "python":
+            ast.parse(text)
+        else:
+            json.loads(text)
 
 
 def test_every_page_that_the_code_names_exists() -> None:
