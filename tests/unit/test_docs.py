@@ -10,6 +10,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from prometheus_client import REGISTRY
+
+import asgi_app.metrics  # noqa: F401  (registers its metrics)
+import corkboard
+import wsgi_app.metrics  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 INDEX = ROOT / "docs" / "README.md"
@@ -86,3 +91,20 @@ def test_every_page_that_the_code_names_exists() -> None:
         if path.suffix in suffixes and path.is_file() and path != Path(__file__):
             for name in re.findall(r"(?<![\w./-])docs/[\w./-]+\.(?:md|json)\b", path.read_text()):
                 assert (ROOT / name).is_file(), f"{path.relative_to(ROOT)} names {name}"
+
+
+def test_the_reference_has_every_metric() -> None:
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    documented = set(re.findall(r"^\| `(corkboard_\w+)` \| (\w+) \|", page, re.M))
+    assert documented == {
+        (f"{family.name}_total" if family.type == "counter" else family.name, family.type)
+        for family in REGISTRY.collect()
+        if family.name.startswith("corkboard_")
+    }
+
+
+def test_the_reference_has_every_public_name_of_the_kit_and_all_of_its_settings() -> None:
+    page = (ROOT / "docs" / "reference" / "kit.md").read_text()
+    headings = set(re.findall(r"\w+", " ".join(re.findall(r"^## (.*)$", page, re.M))))
+    assert set(corkboard.__all__) <= headings
+    assert set(re.findall(r"^\| `(CORKBOARD_\w+)` \|", page, re.M)) == set(corkboard.settings.NAMES)
