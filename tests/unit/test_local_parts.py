@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import binaries, processes, settings
+from local import binaries, foreign, processes, settings
 from local.errors import LocalError
 from local.logs import show
 from local.render import substitute
@@ -46,6 +46,45 @@ def test_an_empty_variable_counts_as_absent(tmp_path: Path, monkeypatch: pytest.
     loaded = settings.load(tmp_path / "none")
     assert loaded.http_port == 8080
     assert "HTTP_PORT" not in loaded.environment
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("127.0.0.1:5000", "as in http://127.0.0.1:5000; not '127.0.0.1:5000'"),
+        ("http://127.0.0.1:99999", "as in http://127.0.0.1:5000"),
+        ("http://a;b:80", "as in http://127.0.0.1:5000"),
+        ("http://user:password@a:80", "as in http://127.0.0.1:5000"),
+        ("https://127.0.0.1:5000", "because TLS ends in front of nginx: start the app without it"),
+        ("http://127.0.0.1:5000/shop", "because the app gets every path but /ws"),
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_with_what_to_do(
+    value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APP", value)
+    with pytest.raises(LocalError, match=r"^APP is invalid: expected http://HOST:PORT, [^\n]+$") as refusal:
+        settings.load(Path(os.devnull))
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("http://web/", "http://web:80"),
+        ("HTTP://[::1]:5000/", "http://[::1]:5000"),
+    ],
+)
+def test_the_address_of_an_app_has_a_port(value: str, taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP", value)
+    assert settings.load(Path(os.devnull)).app == taken
+
+
+def test_a_host_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP", "http://no-such-host.invalid:5000")
+    with pytest.raises(LocalError, match=r"there is no host 'no-such-host\.invalid'"):
+        foreign.check(settings.load(Path(os.devnull)))
 
 
 def test_the_lock_files_agree() -> None:
