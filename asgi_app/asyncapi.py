@@ -1,6 +1,7 @@
-"""What is said over `/ws`, as an AsyncAPI 3.0 document: `python -m asgi_app.asyncapi > docs/asyncapi.json`.
+"""What is said over `/ws`, as an AsyncAPI 3.0 document.
 
-Made from the models that the code itself uses. https://www.asyncapi.com/docs/reference/specification/v3.0.0
+`python -m asgi_app.asyncapi > docs/reference/asyncapi.json` writes it, from the models that the code itself
+uses. https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
     make bench ARGS=--fresh                   discard earlier results
 
 Results are kept in bench/results/, so an interrupted benchmark continues where it ended. --docs also puts
-the tables and plots into docs/performance.md.
+the tables and plots into docs/explanation/performance.md.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=RUNS, help="runs of each measurement, at most")
     parser.add_argument("--quick", action="store_true", help="one run of two seconds each")
     parser.add_argument("--fresh", action="store_true", help="discard earlier results")
-    parser.add_argument("--docs", action="store_true", help="also update docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="also update docs/explanation/performance.md")
     parser.add_argument("--results", type=Path, default=FOLDER, help="where to keep the results")
     arguments = parser.parse_args()
     if arguments.quick:  # never mixed with the others

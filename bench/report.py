@@ -12,7 +12,7 @@ from bench.results import Numbers, Results, middle, show, spread
 from local.settings import ROOT
 
 DOCS = ROOT / "docs"
-PAGE = DOCS / "performance.md"
+PAGE = DOCS / "explanation" / "performance.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 # If one send() takes that much more or less at the end than at the beginning, the machine has changed.
 DRIFT = 0.15
@@ -48,7 +48,7 @@ LOWER_IS_BETTER = ("p99_ms", "bytes_per_connection", "seconds")
 
 
 def write(results: Results, folder: Path, docs: bool) -> list[Path]:
-    """Writes report.md, all.txt and the plots; with `docs` also docs/performance.md and its plots.
+    """Writes report.md, all.txt and the plots; with `docs` also the page about performance and its plots.
 
     Returns the files that people read.
     """
@@ -58,7 +58,7 @@ def write(results: Results, folder: Path, docs: bool) -> list[Path]:
     (folder / "all.txt").write_text(json.dumps(found, indent=1))
     written = [folder / "report.md", *plots.draw(found, folder)]
     if docs:
-        plots.draw(found, DOCS)
+        plots.draw(found, DOCS / "images")
         page = PAGE.read_text()
         PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.DOTALL))
         written.append(PAGE)

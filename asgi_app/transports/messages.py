@@ -1,4 +1,7 @@
-"""What client and sidecar say to each other, as JSON text. docs/asyncapi.json is made from these models."""
+"""What client and sidecar say to each other, as JSON text.
+
+docs/reference/asyncapi.json is made from these models.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Takes the pictures of the README from a running stack: python -m tests.harness.screenshots [URL]
 
-Fills the board `kitchen` over the API unless it has notes; writes docs/wall-light.png and docs/wall-dark.png.
+Fills the board `kitchen` over the API unless it has notes; writes wall-light.png and wall-dark.png
+into docs/images/.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.harness.chromium import ARGS, find_chromium
 
 BOARD = "kitchen"
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 SIZE = (1280, 760)
 
 # Oldest first, as they were pinned: colour, done, text.
@@ -93,11 +94,11 @@ def main() -> int:
     except OSError as error:
         print(f"screenshots: {base_url} does not answer ({error}); start it with `make up`", file=sys.stderr)
         return 1
-    DOCS.mkdir(exist_ok=True)
+    IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        picture(browser, base_url, "light", DOCS / "wall-light.png")
-        picture(browser, base_url, "dark", DOCS / "wall-dark.png")
+        picture(browser, base_url, "light", IMAGES / "wall-light.png")
+        picture(browser, base_url, "dark", IMAGES / "wall-dark.png")
         browser.close()
     return 0
 

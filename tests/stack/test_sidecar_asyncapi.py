@@ -1,4 +1,4 @@
-"""docs/asyncapi.json is what the code says and what goes over the wire."""
+"""docs/reference/asyncapi.json is what the code says and what goes over the wire."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.settings import ROOT
 from tests.harness.clients import Socket, http
 from tests.harness.stack import Stack
 
-FILE = ROOT / "docs" / "asyncapi.json"
+FILE = ROOT / "docs" / "reference" / "asyncapi.json"
 
 
 def validator(models: tuple[Any, ...]) -> Draft202012Validator:
@@ -25,7 +25,9 @@ def validator(models: tuple[Any, ...]) -> Draft202012Validator:
 
 
 def test_the_file_is_current() -> None:
-    assert json.loads(FILE.read_text()) == document(), "python -m asgi_app.asyncapi > docs/asyncapi.json"
+    assert json.loads(FILE.read_text()) == document(), (
+        "python -m asgi_app.asyncapi > docs/reference/asyncapi.json"
+    )
 
 
 def test_every_reference_leads_somewhere() -> None:
