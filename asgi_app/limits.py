@@ -19,7 +19,7 @@ CLOSE_SECONDS = 2.0  # to answer a close frame
 DISCARD_SECONDS = 0.5  # in which a client that broke the protocol may go on sending
 
 # Event streams and polls, and plain HTTP.
-COMMENT_SECONDS = 15.0
+IDLE_SECONDS = 15.0  # until a quiet stream shows that it is alive
 POLL_SECONDS = 30.0
 RETRY_SECONDS = 1
 # Longer than nginx keeps an idle connection, so that nginx is the one that closes.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from asgi_app.door import Door
 from asgi_app.topics.cursor import Cursor
@@ -51,22 +49,6 @@ def listening(
                     hub.unsubscribe(topic, listener)
 
             subscribing.add_done_callback(unsubscribe)
-
-
-class Stream(StreamingResponse):
-    """A response that listens from before its first byte until after its last."""
-
-    def __init__(
-        self, block: AbstractContextManager[object], chunks: AsyncIterator[bytes], media_type: str
-    ) -> None:
-        # Unbuffered, by nginx too, and never kept.
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(chunks, media_type=media_type, headers=headers)
-        self._block = block
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._block:
-            await super().__call__(scope, receive, send)
 
 
 async def _subscribe(hub: Hub, topic: str, since: Cursor | None, listener: Listener) -> bool:
