@@ -138,7 +138,8 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
     if settings.app:
         environment.setdefault("PUBLIC_TOPICS", "none")
     if dev:
-        command = [sys.executable, "-m", "watchfiles", "--filter", "python", shlex.join(command), "asgi_app"]
+        # Of any kind: the browser's scripts are in that folder too.
+        command = [sys.executable, "-m", "watchfiles", "--filter", "default", shlex.join(command), "asgi_app"]
         environment["DRAIN_SECONDS"] = "0"  # nobody waits for sockets when a file was saved
     files = [] if dev else ["asgi_app"]
     return Service(name, command, environment, [f"http://127.0.0.1:{ports[name]}/ws/readyz"], files)

@@ -17,7 +17,7 @@ from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import UNAVAILABLE, Ending, Gone
-from asgi_app.transports.listening import listening
+from asgi_app.transports.http import listening
 from asgi_app.transports.messages import CursorText, TopicName
 
 

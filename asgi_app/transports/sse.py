@@ -19,9 +19,8 @@ from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import REVOKED, TICKET_EXPIRED, Ending
 from asgi_app.transports import messages
-from asgi_app.transports.listening import listening
+from asgi_app.transports.http import ByteStream, Stream, listening
 from asgi_app.transports.messages import CursorText, TopicName
-from asgi_app.transports.streams import ByteStream, Stream
 
 # No topic was ever there: the answer is "not recovered".
 NOWHERE = Cursor("0", 2**53)

@@ -16,7 +16,7 @@ from asgi_app.door import Admission, Door
 from asgi_app.settings import Settings
 from asgi_app.tickets import Ticket
 from asgi_app.topics.listener import REVOKED, UNAVAILABLE, Listeners
-from asgi_app.transports.listening import listening
+from asgi_app.transports.http import listening
 from asgi_app.transports.poll import Poll
 from asgi_app.transports.websocket import DIRECT, WebSocketEndpoint
 

@@ -1,16 +1,57 @@
-"""What the transports share that answer with an endless response."""
+"""What the transports over plain HTTP share: one request listens to one topic."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
+from redis.exceptions import RedisError
+from starlette.requests import HTTPConnection
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from asgi_app import limits, metrics
-from asgi_app.topics.listener import BACKLOG, Ending
+from asgi_app.door import Door
+from asgi_app.topics.cursor import Cursor
+from asgi_app.topics.hub import Hub
+from asgi_app.topics.listener import BACKLOG, TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
+
+
+@contextmanager
+def listening(
+    door: Door, hub: Hub, request: HTTPConnection, topic: str, since: Cursor | None, listener: Listener
+) -> Iterator[asyncio.Task[bool]]:
+    """Lets a client in, and gives `listener` the topic's events until the block ends.
+
+    The task has ended when the listener has what it missed. Nothing here waits when the block ends: a server
+    that hangs up may cancel the caller again and again.
+
+    Raises:
+        HTTPException: the client is refused.
+    """
+    admission = door.admit(request, topic)
+    expiry = subscribing = None
+    try:
+        admission.serve(listener)
+        ticket = admission.ticket
+        if ticket is not None and door.refusal(topic, None) is not None:
+            loop = asyncio.get_running_loop()
+            expiry = loop.call_later(ticket.seconds_left(), listener.end, TICKET_EXPIRED)
+        subscribing = asyncio.create_task(_subscribe(hub, topic, since, listener))
+        yield subscribing
+    finally:
+        admission.leave()
+        if expiry is not None:
+            expiry.cancel()
+        if subscribing is not None:
+            subscribing.cancel()
+
+            def unsubscribe(task: asyncio.Task[bool]) -> None:
+                if not task.cancelled() and task.result():
+                    hub.unsubscribe(topic, listener)
+
+            subscribing.add_done_callback(unsubscribe)
 
 
 class ByteStream:
@@ -81,3 +122,14 @@ class Stream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._block:
             await super().__call__(scope, receive, send)
+
+
+async def _subscribe(hub: Hub, topic: str, since: Cursor | None, listener: Listener) -> bool:
+    try:
+        await hub.subscribe(topic, since, listener)
+    except (RedisError, TimeoutError):
+        listener.end(UNAVAILABLE)
+        return False
+    except Gone:
+        return False
+    return True
