@@ -16,6 +16,7 @@ from corkboard.publish import Event, facts, words
 from corkboard.store import Store
 
 BYTES = 200
+NO_DATA = b'$2\r\n""\r\n'  # the JSON of an empty string, as an argument
 
 
 class Publisher(Protocol):
@@ -35,14 +36,17 @@ def timestamp() -> bytes:
 
 
 class CorkboardPublisher:
-    """Sends to Redis what `corkboard.publish` sends, and does not wait for the answers."""
+    """Sends to Redis what `corkboard.publish` sends, and does not wait for the answers.
+
+    The kit prepares one call per `send`; its data, the last argument, is replaced for each event.
+    """
 
     def __init__(self, clients: Clients, redis: Redis, topic: str) -> None:
         os.environ["CORKBOARD_URL"] = redis.url
         self._topic, self._store = topic, Store(redis.url)
         self._store.load()
         self._sock = redis.connect()
-        self._sock.sendall(self._call(""))
+        self._sock.sendall(self._call_without_data() + NO_DATA)
         answer = self._sock.recv(4096)
         if answer[:1] != b"*":
             raise ConnectionError(f"Redis refuses the function: {answer!r}")
@@ -52,20 +56,20 @@ class CorkboardPublisher:
             f'{{"op":"event","topic":"{topic}","id":"{epoch}-","type":"bench",'
             f'"time":"{facts()["time"]}","request_id":"","data":""}}'
         )
-        self._envelope = len(event) + len(timestamp())
+        self._envelope = len(event)
         clients.watch(self._sock, raise_errors(self._sock))
 
     def send(self, number: int) -> None:
-        calls = []
+        call, sent = self._call_without_data(), bytearray()
         for _ in range(number):
             self._offset += 1
-            padding = BYTES - self._envelope - len(str(self._offset))
-            calls.append(self._call(timestamp().decode() + "." * padding))
-        self._sock.sendall(b"".join(calls))
+            size = BYTES - self._envelope - len(str(self._offset))
+            sent += call + b'$%d\r\n"%b"\r\n' % (size + 2, timestamp().ljust(size, b"."))
+        self._sock.sendall(sent)
 
-    def _call(self, data: str) -> bytes:
-        keys, arguments = words([Event(self._topic, "bench", data)])
-        return command(*self._store.command("publish", keys, *arguments))
+    def _call_without_data(self) -> bytes:
+        keys, arguments = words([Event(self._topic, "bench", "")])
+        return command(*self._store.command("publish", keys, *arguments)).removesuffix(NO_DATA)
 
 
 class SocketIOPublisher:
