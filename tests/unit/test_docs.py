@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -64,6 +65,12 @@ def test_every_relative_link_resolves(page: Path) -> None:
         assert target.exists(), f"{page.relative_to(ROOT)} links to {target}"
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target), f"{page.relative_to(ROOT)} links to {target.name}#{anchor}"
+
+
+@pages
+def test_no_heading_comes_twice(page: Path) -> None:
+    headings = Counter(re.findall(r"^## +(.+)$", prose(page), re.MULTILINE))
+    assert not [heading for heading, number in headings.items() if number > 1]
 
 
 @pages
