@@ -28,8 +28,8 @@ const browser = {
  */
 function windowOf(audience, rate) {
   if (audience <= 1) return 0;
-  // Rounded up by a third at most: slots stay where they are while single viewers come and go.
-  const step = 2 ** Math.floor(Math.log2(audience) - 1);
+  // Rounded up by a quarter at most: slots stay where they are while single viewers come and go.
+  const step = 2 ** Math.floor(Math.log2(audience) - 2);
   // Slots chosen by chance cluster: m a second on average are m + 4 √m at the worst.
   const mean = (Math.sqrt(rate + 4) - 2) ** 2;
   return (Math.ceil(audience / step) * step * 1000) / mean;
@@ -55,7 +55,7 @@ export function refresher(run, rate, clock = browser) {
   /** @param {number} time @returns {number} the next slot */
   function slot(time) {
     const width = windowOf(crowd, rate);
-    return width && time + ((((place * width - time) % width) + width) % width);
+    return width ? time + ((((place * width - time) % width) + width) % width) : time;
   }
 
   function arm() {

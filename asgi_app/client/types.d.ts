@@ -68,3 +68,30 @@ export interface Link {
   deadline?: ReturnType<typeof setTimeout>;
   ping?: ReturnType<typeof setTimeout>;
 }
+
+/** What a page brings along, in `data-realtime`: the cursor of each topic (null: unknown), and a ticket for them. */
+export interface Listening {
+  topics: Record<string, string | null>;
+  ticket: string | null;
+  /** Requests a second that all viewers together make at most. */
+  refresh_rate?: number;
+}
+
+export interface Page {
+  content: Document;
+  listening: Listening;
+}
+
+/** The page as its viewer sees it. */
+export interface View {
+  /** Null: whoever looks may not see it any more. */
+  fetch: () => Promise<Page | null>;
+  show: (page: Page) => void;
+  /** Puts an event's HTML in place, inside and outside of what `show` replaces. */
+  swap: (event: Event, inside: boolean, outside: boolean) => void;
+  /** Whether the page shows anything of this topic. */
+  isFollowed: (topic: string) => boolean;
+  /** Tells the page's own scripts. False: they act themselves. */
+  tell: (name: string, detail: object) => boolean;
+  onStatus: (status: Status, transport: Transport | null) => void;
+}

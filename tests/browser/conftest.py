@@ -6,18 +6,18 @@ import json
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.harness.cable import Cable
 from tests.harness.chromium import browser
-
-if TYPE_CHECKING:
-    from tests.harness.local import LocalStack
+from tests.harness.local import LocalStack
+from tests.harness.orders import Orders, expect_status
 
 OpenWall = Callable[..., Page]
+OpenPage = Callable[..., Page]
 Pin = Callable[[str], None]
 
 
@@ -83,4 +83,55 @@ def open_wall(chromium: Browser, stack: LocalStack, board: str) -> Iterator[Open
 def cable(stack: LocalStack) -> Iterator[Cable]:
     """A way to the stack that can be cut."""
     with Cable(stack.base_url) as cable:
+        yield cable
+
+
+@pytest.fixture(scope="package")
+def around() -> Iterator[tuple[Orders, LocalStack]]:
+    """Somebody else's app, and Corkboard around it."""
+    with Orders() as app, LocalStack({"APP": app.url}) as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CORKBOARD_ENV_FILE", str(stack.state.app_env))
+        yield app, stack
+
+
+@pytest.fixture
+def orders(around: tuple[Orders, LocalStack]) -> Orders:
+    """Somebody else's app, as it is in the beginning."""
+    around[0].reset()
+    return around[0]
+
+
+@pytest.fixture
+def front(around: tuple[Orders, LocalStack]) -> LocalStack:
+    """Corkboard around that app."""
+    return around[1]
+
+
+@pytest.fixture
+def open_page(chromium: Browser, front: LocalStack, orders: Orders) -> Iterator[OpenPage]:  # noqa: ARG001
+    """Opens the app's page as another person and waits until it is live."""
+    contexts = []
+
+    def open_one(
+        base_url: str = front.base_url, prepare: Callable[[Page], object] | None = None, wait: bool = True
+    ) -> Page:
+        context = chromium.new_context(base_url=base_url)
+        contexts.append(context)
+        page = context.new_page()
+        if prepare:
+            prepare(page)
+        page.goto("/orders")
+        if wait:
+            expect_status(page, "live")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def front_cable(front: LocalStack) -> Iterator[Cable]:
+    """A way to the app that can be cut."""
+    with Cable(front.base_url) as cable:
         yield cable

@@ -1,0 +1,167 @@
+"""A page listens for as long as its viewer may see it: to renew the ticket is to fetch the page again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Response
+from playwright.sync_api import Page, Request, WebSocket, expect
+from werkzeug.utils import redirect
+
+from corkboard import publish, revoke
+from tests.harness.orders import expect_status
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import OpenPage
+    from tests.harness.cable import Cable
+    from tests.harness.orders import Orders
+
+pytestmark = pytest.mark.browser
+
+BLOCKED = {"websocket": (), "sse": ("/ws",), "poll": ("/ws", "/ws/events")}
+TRANSPORTS = pytest.mark.parametrize("transport", BLOCKED)
+TICKET_SECONDS = 10  # the shortest
+
+# Says in the title by what the page is connected.
+SHOW_TRANSPORT = (
+    "document.addEventListener('realtime:status', ({ detail }) => (document.title = detail.transport ?? ''))"
+)
+
+
+class Ears:
+    """All that a page asked the sidecar for."""
+
+    def __init__(self) -> None:
+        self.sockets: list[str] = []
+        self.requests: list[Request] = []
+
+    def attach(self, page: Page) -> None:
+        def on_socket(socket: WebSocket) -> None:
+            self.sockets.append(socket.url)
+
+        def on_request(request: Request) -> None:
+            if re.search("/ws/(events|poll)", request.url):
+                self.requests.append(request)
+
+        page.on("websocket", on_socket)
+        page.on("request", on_request)
+
+    def __len__(self) -> int:
+        return len(self.sockets) + len(self.requests)
+
+
+@pytest.fixture
+def secret(orders: Orders) -> Orders:
+    """A page that listens to what nobody may hear without a ticket."""
+    orders.topics = ["user:7"]
+    orders.subject = "7"
+    orders.script = SHOW_TRANSPORT
+    orders.body = '<p data-live="user:7">1</p>'
+    return orders
+
+
+def open_by(transport: str, open_page: OpenPage, cable: Cable, prepare: Callable[[Page], None]) -> Page:
+    cable.block(*BLOCKED[transport])
+    page = open_page(cable.base_url, prepare=prepare)
+    expect(page).to_have_title(transport, timeout=30_000)
+    return page
+
+
+@TRANSPORTS
+def test_the_ticket_of_the_page_opens_its_topics(
+    secret: Orders, open_page: OpenPage, front_cable: Cable, transport: str
+) -> None:
+    ears = Ears()
+    page = open_by(transport, open_page, front_cable, ears.attach)
+    secret.body = '<p data-live="user:7">2</p>'
+    publish("user:7", "order.shipped")
+    expect(page.get_by_role("paragraph")).to_have_text("2")
+    # A header where a page can send one: addresses get into logs.
+    assert all("ticket=" in url for url in ears.sockets)
+    assert all("ticket" not in request.url for request in ears.requests)
+    assert all(request.headers["authorization"].startswith("Bearer ") for request in ears.requests)
+
+
+@TRANSPORTS
+def test_an_expired_ticket_is_renewed_by_fetching_the_page_and_no_event_is_lost(
+    secret: Orders,
+    open_page: OpenPage,
+    front_cable: Cable,
+    transport: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret.script += (
+        ";let heard = 0; document.addEventListener('realtime', (event) => {"
+        "event.preventDefault(); document.documentElement.dataset.heard = heard += 1; })"
+    )
+    monkeypatch.setenv("CORKBOARD_TICKET_SECONDS", str(TICKET_SECONDS))
+    ears = Ears()
+    page = open_by(transport, open_page, front_cable, ears.attach)
+    monkeypatch.delenv("CORKBOARD_TICKET_SECONDS")
+    secret.asked, secret.answer = [], Response("Busy.", 503)
+    # The first one waits until the page is fetched after all, and some come meanwhile.
+    for number in range(1, 40):
+        publish("user:7", "order.shipped")
+        page.wait_for_timeout(400)
+        if secret.asked and number % 10 == 0:
+            break
+    secret.body, secret.answer = '<p data-live="user:7">2</p>', None
+    expect(page.get_by_role("paragraph")).to_have_text("2", timeout=30_000)
+    expect(page.locator("html")).to_have_attribute("data-heard", str(number), timeout=30_000)
+    expect(page).to_have_title(transport)
+    tickets = {request.headers["authorization"] for request in ears.requests} | set(ears.sockets)
+    assert len(tickets) >= 2
+
+
+ANSWERS = {
+    "login": lambda: redirect("/login"),
+    "unauthorized": lambda: Response("Who are you?", 401),
+    "forbidden": lambda: Response("Not for you.", 403),
+    "gone": lambda: Response("Not here.", 404),
+    "nothing to listen to": lambda: Response("<h1>Hello</h1>"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_somebody_who_may_not_see_the_page_any_more_stops_listening(
+    secret: Orders, open_page: OpenPage, answer: str
+) -> None:
+    ears = Ears()
+    page = open_page(prepare=ears.attach)
+    secret.answer = ANSWERS[answer]()
+    publish("user:7", "order.shipped")
+    expect_status(page, "stopped")
+    before = len(ears)
+    secret.asked = []
+    secret.answer = None
+    secret.body = '<p data-live="user:7">2</p>'
+    publish("user:7", "order.shipped")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(2000)
+    expect(page.get_by_role("paragraph")).to_have_text("1")
+    assert len(ears) == before
+    assert secret.asked == []
+
+
+@TRANSPORTS
+def test_an_expired_ticket_of_somebody_who_was_logged_out_ends_it(
+    secret: Orders,
+    open_page: OpenPage,
+    front_cable: Cable,
+    transport: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CORKBOARD_TICKET_SECONDS", str(TICKET_SECONDS))
+    page = open_by(transport, open_page, front_cable, Ears().attach)
+    secret.answer = redirect("/login")
+    expect_status(page, "stopped")
+
+
+@pytest.mark.usefixtures("secret")
+def test_somebody_whose_tickets_were_revoked_stops_listening(open_page: OpenPage) -> None:
+    page = open_page()
+    revoke("7")
+    expect_status(page, "stopped")
