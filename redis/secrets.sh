@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the deployment's secrets on the first run and keeps them afterwards.
-# Usage: secrets.sh DIR [REDIS [APP_ENV]]
+# Usage: secrets.sh DIR REDIS [APP_ENV]
 #   DIR/redis, DIR/app and DIR/asgi: one folder a service
 #   REDIS: where the app finds Redis, HOST:PORT
 #   APP_ENV: where the app finds what it must know; DIR/app/app.env when absent
@@ -9,8 +9,8 @@
 # It and the ACL file are written anew every time, so that a change is taken.
 set -eu
 umask 022
-dir=${1:?usage: secrets.sh DIR [REDIS [APP_ENV]]}
-redis=${2:-redis:6379}
+dir=${1:?usage: secrets.sh DIR REDIS [APP_ENV]}
+redis=${2:?usage: secrets.sh DIR REDIS [APP_ENV]}
 app_env=${3:-$dir/app/app.env}
 here=$(cd "$(dirname "$0")" && pwd)
 
