@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 import asgi_app.metrics  # noqa: F401  (registers its metrics)
 import corkboard
 import wsgi_app.metrics  # noqa: F401
+from wsgi_app.notes import openapi
 
 ROOT = Path(__file__).parents[2]
 INDEX = ROOT / "docs" / "README.md"
@@ -115,3 +116,15 @@ def test_the_reference_has_every_public_name_of_the_kit_and_all_of_its_settings(
     headings = set(re.findall(r"\w+", " ".join(re.findall(r"^## (.*)$", page, re.M))))
     assert set(corkboard.__all__) <= headings
     assert set(re.findall(r"^\| `(CORKBOARD_\w+)` \|", page, re.M)) == set(corkboard.settings.NAMES)
+
+
+def test_the_reference_has_every_request_of_the_demo() -> None:
+    page = (ROOT / "docs" / "reference" / "http-api.md").read_text()
+    documented = set(re.findall(r"`(GET|POST|PATCH|DELETE) (/[^`]*)`", page))
+    operations = {
+        (method.upper(), re.sub(r"\{.*?\}", "{id}", path))
+        for path, methods in openapi.document()["paths"].items()
+        for method in methods
+        if method in ("get", "post", "patch", "delete")
+    }
+    assert operations - documented == set()
