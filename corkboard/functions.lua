@@ -53,24 +53,33 @@ local function once(memory, key, keep, write)
   return answer
 end
 
+local function age(time)
+  local now = redis.call('TIME')
+  return now[1] + now[2] / 1000000 - time
+end
+
 -- publish(facts, then topic, type, key or '', data of each event): their ids. The keys are the topics'.
 -- `facts` are time, request_id, history, and of keyed events `keep`, `read_at` and `fresh`: when more than
 -- `fresh` seconds have passed since the caller read the events, it may repeat one whose key is forgotten, and
 -- gets LATE.
 local function publish(_, args)
   local a = cjson.decode(args[1])
-  local now = redis.call('TIME')
-  if a.read_at > 0 and now[1] + now[2] / 1000000 - a.read_at > a.fresh then
+  if a.read_at > 0 and age(a.read_at) > a.fresh then
     return redis.error_reply('LATE the events were read too long ago')
   end
   local ids = {}
   for i = 2, #args, 4 do
-    local topic, key = args[i], args[i + 2]
+    local topic, key, data = args[i], args[i + 2], args[i + 3]
     a.type = args[i + 1]
-    local function write()
-      return (append(topic, a, args[i + 3]))
+    local id
+    if key == '' then
+      id = append(topic, a, data)
+    else
+      id = once('once:{' .. topic .. '}', key, a.keep, function()
+        return (append(topic, a, data))
+      end)
     end
-    ids[#ids + 1] = key == '' and write() or once('once:{' .. topic .. '}', key, a.keep, write)
+    ids[#ids + 1] = id
   end
   return ids
 end
