@@ -78,7 +78,7 @@ def _published(loaded: settings.Settings) -> tuple[str, str]:
         else:
             advice = (
                 "is Corkboard running (`make status`)? Inside a container, 127.0.0.1 is the container "
-                "itself; the host is `redis` there"
+                "itself; the host is `corkboard-redis` there"
             )
         raise Trouble(f"{where}: {error}; {advice}") from None
     except (store.LibraryBroken, ResponseError) as error:

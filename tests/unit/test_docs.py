@@ -128,3 +128,10 @@ def test_the_reference_has_every_request_of_the_demo() -> None:
         if method in ("get", "post", "patch", "delete")
     }
     assert operations - documented == set()
+
+
+def test_the_reference_has_every_event_that_a_page_gets() -> None:
+    page = (ROOT / "docs" / "reference" / "page.md").read_text()
+    scripts = "".join(path.read_text() for path in (ROOT / "asgi_app" / "client").glob("*.js"))
+    told = set(re.findall(r'\btell\("([\w:]+)"', scripts))
+    assert told == set(re.findall(r"^\| `(realtime[\w:]*)` \|", page, re.M))
