@@ -101,6 +101,8 @@ export function openPoll(seen, ear, ticket) {
       const { events, cursor, recovered } = await response.json();
       if (signal.aborted) return;
       ear.alive();
+      const presence = response.headers.get("X-Presence");
+      if (presence) ear.message(JSON.parse(presence));
       if (first || !recovered) ear.message({ op: "subscribed", topic, cursor, recovered });
       for (const event of events) ear.message(event);
       // Whoever answers "nothing" without holding the request must not be asked in a tight loop.

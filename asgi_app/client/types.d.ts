@@ -24,7 +24,7 @@ export interface Options {
   onResync?: (topic: string) => void;
   /** `transport`: only while live. */
   onStatus?: (status: Status, transport: Transport | null) => void;
-  /** How many people listen, this tab among them. Polls are not told. */
+  /** How many people listen, this tab among them. */
   onPresence?: (topic: string, count: number) => void;
   /** Asked at each connection; null or absent: the cookie will do. */
   ticket?: () => string | null;

@@ -14,7 +14,7 @@ from asgi_app import limits, metrics
 from asgi_app.door import Door
 from asgi_app.problems import problem
 from asgi_app.topics.cursor import Cursor
-from asgi_app.topics.event import Batch
+from asgi_app.topics.event import Batch, Notice
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import UNAVAILABLE, Ending, Gone
 from asgi_app.transports.http import listening
@@ -54,9 +54,12 @@ class Poll:
         self._events: list[bytes] = []
         self._cursor: bytes | None = None  # after them
         self._recovered = True
+        self._presence: bytes | None = None
 
     def write(self, batch: Batch) -> None:
-        if batch.events:
+        if isinstance(batch, Notice):
+            (self._presence,) = batch.messages
+        elif batch.events:
             self._events += batch.messages
             self._cursor = batch.events[-1].id
             self.complete.set()
@@ -86,7 +89,10 @@ class Poll:
             self._cursor,
             b"true" if self._recovered else b"false",
         )
-        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store"}
+        if self._presence is not None:
+            headers["X-Presence"] = self._presence.decode()
+        return Response(body, media_type="application/json", headers=headers)
 
 
 async def _disconnected(request: Request) -> None:

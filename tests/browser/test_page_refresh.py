@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from corkboard import publish
 from tests.harness.chromium import ARGS, find_chromium
 from tests.harness.clients import wait_for
-from tests.harness.orders import expect_status
+from tests.harness.orders import LOOK, expect_status
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenPage
@@ -191,17 +191,13 @@ def test_an_app_that_keeps_failing_is_asked_less_and_less(orders: Orders, open_p
 def test_a_page_that_nobody_looks_at_waits_until_somebody_does(orders: Orders, open_page: OpenPage) -> None:
     orders.body = LIST
     page = open_page()
-    look = (
-        "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
-        "document.dispatchEvent(new Event('visibilitychange'))"
-    )
-    page.evaluate(look % "true")
+    page.evaluate(LOOK % "true")
     orders.asked = []
     orders.body = MORE
     publish("orders", "order.placed")
     page.wait_for_timeout(1500)
     assert orders.asked == []
-    page.evaluate(look % "false")
+    page.evaluate(LOOK % "false")
     expect(page.get_by_role("listitem")).to_have_count(2)
     assert len(orders.asked) == 1
 

@@ -12,7 +12,8 @@ from playwright.sync_api import Page, Request, WebSocket, expect
 from werkzeug.utils import redirect
 
 from corkboard import publish, revoke
-from tests.harness.orders import expect_status
+from tests.harness.clients import wait_for
+from tests.harness.orders import LOOK, expect_status
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenPage
@@ -144,6 +145,35 @@ def test_somebody_who_may_not_see_the_page_any_more_stops_listening(
     expect(page.get_by_role("paragraph")).to_have_text("1")
     assert len(ears) == before
     assert secret.asked == []
+
+
+@TRANSPORTS
+def test_a_page_knows_how_many_listen(
+    secret: Orders, open_page: OpenPage, front_cable: Cable, transport: str
+) -> None:
+    secret.script += (
+        ";document.addEventListener('realtime:presence', ({ detail: { topic, count } }) =>"
+        " (document.documentElement.dataset.people = `${topic} ${count}`))"
+    )
+    page = open_by(transport, open_page, front_cable, Ears().attach)
+    open_page()
+    expect(page.locator("html")).to_have_attribute("data-people", "user:7 2", timeout=30_000)
+
+
+def test_a_page_in_the_background_renews_its_ticket_too(
+    secret: Orders, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its title or a sound may tell of events."""
+    secret.script += "; document.addEventListener('realtime', ({ detail }) => (document.title = detail.type))"
+    monkeypatch.setenv("CORKBOARD_TICKET_SECONDS", str(TICKET_SECONDS))
+    page = open_page()
+    monkeypatch.delenv("CORKBOARD_TICKET_SECONDS")
+    page.evaluate(LOOK % "true")
+    secret.asked = []
+    wait_for(lambda: secret.asked, "the page is fetched again")
+    publish("user:7", "order.shipped")
+    expect(page).to_have_title("order.shipped")
+    assert len(secret.asked) == 1
 
 
 @TRANSPORTS

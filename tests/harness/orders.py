@@ -17,6 +17,12 @@ from tests.harness.local import free_port
 
 CSP = "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'"
 
+# Nobody sees the page (true), or somebody does again (false): a headless browser has no background.
+LOOK = (
+    "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
+    "document.dispatchEvent(new Event('visibilitychange'))"
+)
+
 
 class Quiet(WSGIRequestHandler):
     """Writes no log."""

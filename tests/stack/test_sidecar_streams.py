@@ -302,3 +302,12 @@ def test_all_three_ways_bring_the_same_events_in_the_same_order(
         thread.join(60)
     assert [event["id"] for event in over_socket] == sent
     assert over_socket == streamed == polled
+
+
+def test_a_poll_says_how_many_listen(stack: Stack, topic: str) -> None:
+    def counted(client: httpx.Client) -> Any:
+        answer = client.get("/ws/poll", params={"topic": topic, "timeout": "2"})
+        return json.loads(answer.headers.get("x-presence", "null"))
+
+    with Socket(stack, topic=topic), Socket(stack, topic=topic), http(stack) as client:
+        wait_for(lambda: counted(client) == {"op": "presence", "topic": topic, "count": 3}, "three")
