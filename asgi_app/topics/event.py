@@ -34,7 +34,7 @@ class Batch:
 
     @property
     def messages(self) -> Sequence[bytes]:
-        """The JSON of each."""
+        """All of them as JSON."""
         return [event.json for event in self.events]
 
     @cached_property
