@@ -59,13 +59,16 @@ local function age(time)
 end
 
 -- publish(facts, then topic, type, key or '', data of each event): their ids. The keys are the topics'.
--- `facts` are time, request_id, history, and of keyed events `keep`, `read_at` and `fresh`: when more than
--- `fresh` seconds have passed since the caller read the events, it may repeat one whose key is forgotten, and
--- gets LATE.
+-- `facts` are time, request_id, history, and what is to be remembered: the keys of these events for `keep`
+-- seconds; those in `gone`, by topic, which can only be repeated by a caller that has read them already, for
+-- `gone_keep` seconds. A caller that read its events at `read_at`, over `fresh` seconds ago, gets LATE.
 local function publish(_, args)
   local a = cjson.decode(args[1])
   if a.read_at > 0 and age(a.read_at) > a.fresh then
     return redis.error_reply('LATE the events were read too long ago')
+  end
+  for topic, keys in pairs(a.gone) do
+    redis.call('HEXPIRE', 'once:{' .. topic .. '}', a.gone_keep, 'FIELDS', #keys, unpack(keys))
   end
   local ids = {}
   for i = 2, #args, 4 do

@@ -89,6 +89,8 @@ def send(
     keep: int = DAY,
     read_at: float | None = None,
     fresh: float | None = None,
+    gone: Sequence[Event] = (),
+    gone_keep: int = 0,
     seconds: float = store.ANSWER_SECONDS,
 ) -> list[str]:
     """Sends events in one step and returns their ids.
@@ -98,6 +100,8 @@ def send(
         keep: seconds for which their keys are remembered.
         read_at: the time, by `now`, before the events were read from where they wait.
         fresh: when more seconds have passed since `read_at`, nothing is sent; half of `keep` by default.
+        gone: events that were sent before, and wait nowhere any more.
+        gone_keep: seconds for which the keys of those are remembered from now on.
         seconds: to wait for an answer.
 
     Raises:
@@ -105,7 +109,7 @@ def send(
     """
     if not events:
         return []
-    keys, arguments = words(events, keep=keep, read_at=read_at, fresh=fresh)
+    keys, arguments = words(events, keep=keep, read_at=read_at, fresh=fresh, gone=gone, gone_keep=gone_keep)
     for event in events:
         for record in recorders:
             record(event)
@@ -121,20 +125,33 @@ def send(
 
 
 def words(
-    events: Sequence[Event], *, keep: int = DAY, read_at: float | None = None, fresh: float | None = None
+    events: Sequence[Event],
+    *,
+    keep: int = DAY,
+    read_at: float | None = None,
+    fresh: float | None = None,
+    gone: Sequence[Event] = (),
+    gone_keep: int = 0,
 ) -> tuple[list[str], list[str | bytes]]:
     """The keys and arguments of the function `publish`, for `Store.call`.
 
     Raises:
         ValueError, TypeError, NotConfigured: as `publish`.
     """
-    fresh = keep / 2 if fresh is None else fresh
-    arguments: list[str | bytes] = [
-        json.dumps({**facts(), "keep": keep, "read_at": read_at or 0, "fresh": fresh})
-    ]
+    forget: dict[str, list[str]] = {}
+    for event in gone:
+        forget.setdefault(event.topic, []).append(event.key or "")
+    about_keys = {
+        "keep": keep,
+        "read_at": read_at or 0,
+        "fresh": keep / 2 if fresh is None else fresh,
+        "gone": forget,
+        "gone_keep": gone_keep,
+    }
+    arguments: list[str | bytes] = [json.dumps({**facts(), **about_keys})]
     for event in events:
         arguments += checked(event)
-    return [f"topic:{{{event.topic}}}" for event in events], arguments
+    return [f"topic:{{{topic}}}" for topic in (*(event.topic for event in events), *forget)], arguments
 
 
 def facts() -> dict[str, Any]:
@@ -148,24 +165,6 @@ def facts() -> dict[str, Any]:
         "request_id": _request_id(),
         "history": settings.load().history_length,
     }
-
-
-def forget(events: Sequence[Event], *, after: int, seconds: float = store.ANSWER_SECONDS) -> None:
-    """Has Redis remember the keys of events that were sent for no longer than `after` seconds from now.
-
-    Raises:
-        NotConfigured, StoreUnavailable: as `publish`.
-    """
-    keys: dict[str, list[str]] = {}
-    for event in events:
-        if event.key:
-            keys.setdefault(event.topic, []).append(event.key)
-    if keys and not settings.load().off:
-        asked = [
-            ("HEXPIRE", f"once:{{{topic}}}", after, "FIELDS", len(those), *those)
-            for topic, those in keys.items()
-        ]
-        store.default().ask(*asked, seconds=seconds)
 
 
 def now(*, seconds: float = store.ANSWER_SECONDS) -> float:

@@ -15,13 +15,14 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from corkboard import settings
 from corkboard.outbox import sql
-from corkboard.publish import Event, TooLate, checked, forget, now
+from corkboard.publish import Event, TooLate, checked, now
 from corkboard.publish import send as send_events
 from corkboard.store import ANSWER_SECONDS, StoreUnavailable
 
@@ -35,7 +36,12 @@ UNDELETED_SECONDS = 7 * 24 * 60 * 60
 # After a failure an app's processes leave their events to the relay for this long.
 AWAY_SECONDS = 5.0
 
+# Told to Redis in one call; a batch adds fewer.
+MOST_GONE = 1000
+
 _away_until = 0.0
+# Events whose rows are deleted. Redis is told with the next batch: a call of its own would cost as much.
+_gone: deque[Event] = deque(maxlen=10_000)
 
 
 def send_batch(connection: Any, table: str = sql.TABLE, *, seconds: float = ANSWER_SECONDS) -> bool:
@@ -55,19 +61,29 @@ def send_batch(connection: Any, table: str = sql.TABLE, *, seconds: float = ANSW
     if not rows:
         return False
     events = [event for row in rows if (event := _event(row))]
-    send_events(
-        events,
-        keep=UNDELETED_SECONDS,
-        read_at=read_at,
-        fresh=FRESH_SECONDS,
-        seconds=until - time.monotonic(),
-    )
+    gone: list[Event] = []
+    with suppress(IndexError):
+        while len(gone) < MOST_GONE:
+            gone.append(_gone.popleft())
+    try:
+        send_events(
+            events,
+            keep=UNDELETED_SECONDS,
+            read_at=read_at,
+            fresh=FRESH_SECONDS,
+            gone=gone,
+            gone_keep=DELETED_SECONDS,
+            seconds=until - time.monotonic(),
+        )
+    except BaseException:
+        _gone.extend(gone)
+        raise
     keys = [row[1] for row in rows]
     deleted = _committed(connection, statements.delete(len(keys)), (rows[0][0], rows[-1][0], *keys))
     if statements.dialect == "postgresql":
         mine = {row[0] for row in deleted}
         events = [event for event in events if event.key in mine]
-    forget(events, after=DELETED_SECONDS, seconds=until - time.monotonic())
+    _gone.extend(events)
     log.debug("sent %d events", len(events))
     return len(rows) == sql.BATCH
 

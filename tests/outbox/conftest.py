@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from corkboard import store
 from corkboard.outbox import sender
 from corkboard.testing import published
-from tests.harness.servers import PostgresServer, RedisServer, postgres_missing
+from tests.harness.postgres_server import PostgresServer, postgres_missing
+from tests.harness.redis_server import RedisServer
 from tests.outbox import writers
 
 Connect = Callable[[], Any]
@@ -36,10 +38,11 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def redis(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
     """Empty, and the one that the kit talks to."""
-    redis_server.client.flushall()
-    monkeypatch.setenv("CORKBOARD_URL", redis_server.url)
+    redis_server.client().flushall()
+    monkeypatch.setenv("CORKBOARD_ENV_FILE", str(redis_server.app_env))
     # What an earlier test has done to Redis is over.
     monkeypatch.setattr(sender, "_away_until", 0.0)
+    monkeypatch.setattr(sender, "_gone", deque())
     monkeypatch.setattr(store, "_default", None)
     return redis_server
 

@@ -20,9 +20,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scop
 
 from corkboard import outbox
 from corkboard.outbox import sender
-from tests.harness.servers import RedisServer
+from tests.harness.redis_server import RedisServer
 from tests.outbox.conftest import Connect
-from tests.outbox.events import data, events
+from tests.outbox.events import data
 from tests.outbox.writers import connect as plain_connect
 from tests.outbox.writers import waiting
 
@@ -78,9 +78,10 @@ def django_database(url: str) -> Iterator[None]:
 def test_a_session_sends_right_after_its_commit(engine: sqlalchemy.Engine, redis: RedisServer) -> None:
     with Session(engine) as session:
         outbox.put(session, "orders", "order.shipped", {"id": 1})
-        assert events(redis, "orders") == []
+        assert redis.events("orders") == []
         session.commit()
-        assert events(redis, "orders") == [("order.shipped", {"id": 1})]
+        (event,) = redis.events("orders")
+        assert (event["type"], event["data"]) == ("order.shipped", {"id": 1})
         outbox.put(session, "orders", "order.shipped", {"id": 2})
         session.commit()
     assert data(redis, "orders") == [{"id": 1}, {"id": 2}]

@@ -17,7 +17,8 @@ import pytest
 
 from corkboard import outbox
 from tests.harness.clients import wait_for
-from tests.harness.servers import PostgresServer, RedisServer, postgres_missing
+from tests.harness.postgres_server import PostgresServer, postgres_missing
+from tests.harness.redis_server import RedisServer
 from tests.outbox import writers
 from tests.outbox.conftest import Connect
 from tests.outbox.events import data
@@ -139,7 +140,7 @@ def test_it_starts_before_its_servers_and_survives_their_restarts(
     if reason := postgres_missing():
         pytest.skip(reason)
     with RedisServer() as redis, PostgresServer() as postgres:
-        monkeypatch.setenv("CORKBOARD_URL", redis.url)
+        monkeypatch.setenv("CORKBOARD_ENV_FILE", str(redis.app_env))
         writers.prepare(postgres.url)
         with psycopg.connect(postgres.url) as connection:
             put(connection, 1)
@@ -230,9 +231,9 @@ def test_the_printed_ddl_makes_the_table(url: str, connect: Connect) -> None:
 def test_idle_costs_next_to_nothing(start: Start, redis: RedisServer, url: str) -> None:
     process = start(url)
     time.sleep(1)
-    before = redis.client.info("commandstats")
+    before = redis.client().info("commandstats")
     time.sleep(2)
-    after = redis.client.info("commandstats")
+    after = redis.client().info("commandstats")
     asked = after["cmdstat_time"]["calls"] - before["cmdstat_time"]["calls"]
     assert 1 <= asked <= 5
     assert process.poll() is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import random
@@ -17,8 +16,10 @@ import pytest
 
 from corkboard.outbox import sender
 from tests.harness.clients import wait_for
-from tests.harness.servers import MEMORY, PostgresServer, RedisServer, postgres_missing
+from tests.harness.postgres_server import MEMORY, PostgresServer, postgres_missing
+from tests.harness.redis_server import RedisServer
 from tests.outbox import writers
+from tests.outbox.events import data
 from tests.outbox.relays import relay
 
 KILLS = 100
@@ -37,17 +38,19 @@ processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.outbox.writers", "tests.outbox.relays", "django.db"])
 
 
-def _write(kind: str, url: str, folder: Path) -> None:
-    _hasten()
+def _write(kind: str, url: str, folder: Path, settings: dict[str, str]) -> None:
+    _begin(settings)
     writers.write(kind, url, folder / "failures")
 
 
-def _relay(url: str, folder: Path) -> None:
-    _hasten()
+def _relay(url: str, folder: Path, settings: dict[str, str]) -> None:
+    _begin(settings)
     relay(url, folder)
 
 
-def _hasten() -> None:
+def _begin(settings: dict[str, str]) -> None:
+    # It is a fork of a process that was there before them.
+    os.environ.update(settings)
     sender.FRESH_SECONDS, sender.DELETED_SECONDS = FRESH_SECONDS, DELETED_SECONDS
     # Hundreds of refusals in a row would show nothing more.
     sender.AWAY_SECONDS = 0.2
@@ -56,13 +59,13 @@ def _hasten() -> None:
 class Storm:
     """Four writers and two relays, on servers that are killed, too."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, settings: dict[str, str]) -> None:
         self.url, self.folder = url, folder
         self.crew: list[multiprocessing.process.BaseProcess] = []
         kinds = KINDS[url.partition(":")[0]]
         self.roles: list[tuple[Callable[..., None], tuple[object, ...]]] = [
-            *((_write, (kind, url, folder)) for kind in kinds),
-            *[(_relay, (url, folder))] * 2,
+            *((_write, (kind, url, folder, settings)) for kind in kinds),
+            *[(_relay, (url, folder, settings))] * 2,
         ]
         self.frozen: dict[int, float] = {}
 
@@ -118,15 +121,14 @@ def database(request: pytest.FixtureRequest) -> Iterator[tuple[str, PostgresServ
 
 
 def test_no_event_is_lost_doubled_or_out_of_order_whatever_is_killed(
-    database: tuple[str, PostgresServer | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: tuple[str, PostgresServer | None], tmp_path: Path
 ) -> None:
     url, postgres = database
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer())
-        monkeypatch.setenv("CORKBOARD_URL", redis.url)
-        monkeypatch.setenv("CORKBOARD_HISTORY_LENGTH", "1000000")
         writers.prepare(url)
-        storm = Storm(url, tmp_path)
+        settings = {"CORKBOARD_ENV_FILE": str(redis.app_env), "CORKBOARD_HISTORY_LENGTH": "1000000"}
+        storm = Storm(url, tmp_path, settings)
         stack.callback(storm.stop)
         storm.start()
         seed = random.randrange(1_000_000)
@@ -155,15 +157,10 @@ def test_no_event_is_lost_doubled_or_out_of_order_whatever_is_killed(
             storm.kill(role)
         wait_for(lambda: writers.waiting(url) == 0, "the relays send the rest", PATIENCE)
         expected = writers.numbers(url)
-        found = {topic: _numbers(redis, topic) for topic in writers.TOPICS}
+        found = {topic: [each["number"] for each in data(redis, topic)] for topic in writers.TOPICS}
     failures = tmp_path / "failures"
     assert not failures.exists(), failures.read_text()
     for topic, seen in found.items():
         wrong = [(at, number) for at, number in enumerate(seen, 1) if at != number][:20]
         assert not wrong, f"seed {seed}, topic {topic}: expected 1, 2, 3 …, found (place, number) {wrong}"
         assert len(seen) == expected[topic], f"seed {seed}, topic {topic}: the last ones are missing"
-
-
-def _numbers(redis: RedisServer, topic: str) -> list[int]:
-    found: list[tuple[str, dict[str, str]]] = redis.client.xrange(f"stream:{{{topic}}}")
-    return [json.loads(fields["event"])["data"]["number"] for _, fields in found]
