@@ -382,7 +382,7 @@ export function connect({ topics, onEvent, onResync, onStatus, onPresence, ticke
   addEventListener("online", wake, { signal });
   addEventListener("offline", doubt, { signal });
   document.addEventListener("visibilitychange", () => document.hidden || wake(), { signal });
-  // A page that the browser keeps for the way back holds no connection; it resumes when it is shown again.
+  // Some browsers keep a page for the way back only if it holds no connection. It resumes when it is shown again.
   addEventListener("pagehide", hangUp, { signal });
   addEventListener("pageshow", ({ persisted }) => void (persisted && told !== "stopped null" && open(0)), { signal });
   open(0);

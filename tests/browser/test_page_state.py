@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,12 @@ def with_mark(body: str) -> tuple[str, str]:
     return f"{body}<i id=mark data-live>{mark}</i>", mark
 
 
-def start(orders: Orders, open_page: OpenPage, body: str) -> Page:
+def start(
+    orders: Orders, open_page: OpenPage, body: str, prepare: Callable[[Page], object] | None = None
+) -> Page:
     """A viewer of this page."""
     orders.body, _ = with_mark(body)
-    return open_page()
+    return open_page(prepare=prepare)
 
 
 def change(orders: Orders, page: Page, body: str) -> None:
@@ -126,12 +129,19 @@ ITEM = "<li {id}><details><summary>{name}</summary><input></details><button>Ship
 
 
 @pytest.mark.parametrize("id_of", ["id={name}", ""])
-def test_an_item_is_the_same_one_wherever_it_goes(orders: Orders, open_page: OpenPage, id_of: str) -> None:
+@pytest.mark.parametrize("age", ["new", "old"])
+def test_an_item_is_the_same_one_wherever_it_goes(
+    orders: Orders, open_page: OpenPage, id_of: str, age: str
+) -> None:
+    def prepare(page: Page) -> None:
+        if age == "old":
+            page.add_init_script("delete Element.prototype.moveBefore")
+
     def items(*names: str) -> str:
         listed = "\n".join(ITEM.format(id=id_of.format(name=name), name=name) for name in names)
         return f"<ul data-live>\n{listed}\n</ul>"
 
-    page = start(orders, open_page, items("A", "B", "C"))
+    page = start(orders, open_page, items("A", "B", "C"), prepare)
     page.locator("li:nth-child(2) summary").click()
     page.locator("li:nth-child(2) input").fill("Half written")
     page.get_by_role("button", name="Ship B").focus()

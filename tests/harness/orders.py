@@ -39,7 +39,7 @@ class Orders:
         self.reset()
         app = Flask("orders")
         app.get("/orders")(self._orders)
-        app.get("/<other>")(lambda other: self._page(f"<h1>{other}</h1>"))
+        app.get("/<other>")(lambda other: self._page(f"<h1>{other}</h1>", corkboard.listen(other)))
         app.get("/script.js", endpoint="script")(
             lambda: Response(self.script, content_type="text/javascript")
         )
