@@ -1,5 +1,6 @@
 """Realtime for the app you already have: `publish` where it writes, `listen` where it shows."""
 
+from corkboard import outbox
 from corkboard.listen import Listening, listen
 from corkboard.publish import Event, position, publish, publish_many, request_id
 from corkboard.settings import NotConfigured
@@ -12,6 +13,7 @@ __all__ = [
     "NotConfigured",
     "StoreUnavailable",
     "listen",
+    "outbox",
     "position",
     "publish",
     "publish_many",

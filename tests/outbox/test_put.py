@@ -334,6 +334,25 @@ def test_off_sends_nothing_and_keeps_nothing(
     assert waiting(url) == 0
 
 
+@pytest.mark.usefixtures("django_database", "redis")
+def test_the_table_is_made_through_any_connection(
+    engine: sqlalchemy.Engine, connect: Connect, url: str
+) -> None:
+    plain = connect()
+    outbox.create_table(plain, table="made_plainly")
+    plain.commit()
+    with Session(engine) as session, session.begin():
+        outbox.create_table(session, table="made_by_a_session")
+    # As a migration does it.
+    with django_connection.schema_editor() as editor:
+        outbox.create_table(editor.connection, table="made_by_django")
+    with Session(engine) as session, session.begin():
+        for table in ("made_plainly", "made_by_a_session", "made_by_django"):
+            outbox.put(session, "orders", "order.shipped", table, table=table)
+            outbox.create_table(session, table=table)
+    assert waiting(url) == 0
+
+
 def test_the_table_can_be_one_of_sqlalchemys_metadata(url: str, redis: RedisServer) -> None:
     engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     metadata = sqlalchemy.MetaData()
