@@ -3,12 +3,14 @@
  *
  *     node viewers.js URL VIEWERS
  *
- * Writes `ready` when every viewer knows how many they are, then a line with the time, in milliseconds, whenever one of
- * them begins a request; until it is ended.
+ * Writes `ready` when every viewer knows how many they are, and `request TIME` whenever one of them begins a request;
+ * `stall TIME MILLISECONDS` when nothing ran here for so long, on a busy machine. Until it is ended.
  *
  * @typedef {import("../../asgi_app/client/types").Listening} Listening
  */
 const [url, viewers] = /** @type {any} */ (globalThis).process.argv.slice(2);
+
+const TICK = 25;
 
 // What the scripts expect of a browser.
 Object.assign(globalThis, {
@@ -29,6 +31,13 @@ async function fetchPage() {
   return { listening: JSON.parse(text.replace(/&([#\w]+);/g, unescape)), content: null };
 }
 
+let last = performance.now();
+setInterval(() => {
+  const now = performance.now();
+  if (now - last > 2 * TICK) console.log("stall", now, now - last - TICK);
+  last = now;
+}, TICK);
+
 let connecting = 0;
 let counted = 0;
 
@@ -38,7 +47,7 @@ async function open() {
   const { listening } = await fetchPage();
   follow(listening, {
     fetch() {
-      console.log(performance.now());
+      console.log("request", performance.now());
       return fetchPage();
     },
     show: () => undefined,
