@@ -35,8 +35,10 @@ def driver_for(url: str) -> str:
     raise ValueError(f"to reach {scheme}, install {' or '.join(_DRIVERS[scheme])}")
 
 
-def connect(url: str, table: str) -> Any:
-    """A DB-API connection that commits each statement; PostgreSQL says on it when rows were added to `table`.
+def connect(url: str, table: str) -> tuple[Any, list[Any]]:
+    """A DB-API connection that commits each statement, and a list that grows when it hears of new rows.
+
+    Only PostgreSQL says so: what is under way can be read from its connection, what has come is in the list.
 
     Raises:
         ValueError: as `driver_for`.
@@ -46,13 +48,13 @@ def connect(url: str, table: str) -> Any:
     driver = import_module(name)
     if name == "sqlite3":
         # A misspelled name must not become a new, empty database.
-        return driver.connect(f"file:{urlsplit(url).path[1:]}?mode=rw", uri=True, isolation_level=None)
+        return driver.connect(f"file:{urlsplit(url).path[1:]}?mode=rw", uri=True, isolation_level=None), []
     if name.startswith("psycopg"):
         return _postgresql(driver, "postgresql:" + url.partition(":")[2], table)
-    return _mysql(driver, urlsplit(url))
+    return _mysql(driver, urlsplit(url)), []
 
 
-def _postgresql(driver: Any, url: str, table: str) -> Any:
+def _postgresql(driver: Any, url: str, table: str) -> tuple[Any, list[Any]]:
     connection = driver.connect(
         url,
         connect_timeout=CONNECT_SECONDS,
@@ -63,11 +65,13 @@ def _postgresql(driver: Any, url: str, table: str) -> Any:
         tcp_user_timeout=30_000,
     )
     connection.autocommit = True
-    # psycopg would keep every notification; that one has come is enough.
+    heard: list[Any] = []
     if hasattr(connection, "add_notify_handler"):
-        connection.add_notify_handler(lambda _: None)
+        connection.add_notify_handler(heard.append)
+    else:
+        heard = connection.notifies
     sql.run(connection, f'LISTEN "{table}"')
-    return connection
+    return connection, heard
 
 
 def _mysql(driver: Any, parts: Any) -> Any:

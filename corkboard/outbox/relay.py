@@ -53,6 +53,7 @@ class Relay:
     def __init__(self, url: str, table: str) -> None:
         self._url, self._table = url, table
         self._connection: Any = None
+        self._heard: list[Any] = []
         self._trouble = ""
         self._pause = 0.0
 
@@ -72,7 +73,8 @@ class Relay:
                     log.info("works again")
                 self._trouble, self._pause = "", 0.0
                 listening = [self._connection] if hasattr(self._connection, "notifies") else []
-                stop.wait(poll, *listening)
+                if not self._heard:
+                    stop.wait(poll, *listening)
 
     def send(self) -> bool:
         """Sends one batch; returns whether there may be more.
@@ -81,9 +83,9 @@ class Relay:
             Exception: as `send_batch`, and `databases.connect`.
         """
         if self._connection is None:
-            self._connection = databases.connect(self._url, self._table)
-        if isinstance(heard := getattr(self._connection, "notifies", None), list):
-            heard.clear()  # psycopg2 keeps every notification
+            self._connection, self._heard = databases.connect(self._url, self._table)
+        # What comes while the rows are read may be about rows that this misses.
+        self._heard.clear()
         return send_batch(self._connection, self._table)
 
     def _failed(self, error: Exception) -> float:

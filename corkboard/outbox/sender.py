@@ -57,29 +57,14 @@ def send_batch(connection: Any, table: str = sql.TABLE, *, seconds: float = ANSW
     until = time.monotonic() + seconds
     statements = sql.statements(connection, table)
     read_at = None if settings.load().off else now(seconds=seconds)
-    rows = _committed(connection, statements.select())
-    if not rows:
-        return False
-    events = [event for row in rows if (event := _event(row))]
-    gone: list[Event] = []
-    with suppress(IndexError):
-        while len(gone) < MOST_GONE:
-            gone.append(_gone.popleft())
-    try:
-        send_events(
-            events,
-            keep=UNDELETED_SECONDS,
-            read_at=read_at,
-            fresh=FRESH_SECONDS,
-            gone=gone,
-            gone_keep=DELETED_SECONDS,
-            seconds=until - time.monotonic(),
-        )
-    except BaseException:
-        _gone.extend(gone)
-        raise
-    keys = [row[1] for row in rows]
-    deleted = _committed(connection, statements.delete(len(keys)), (rows[0][0], rows[-1][0], *keys))
+    with sql.committing(connection):
+        rows = _committed(connection, statements.select())
+        events = [event for row in rows if (event := _event(row))]
+        if not rows:
+            return False
+        _send(events, read_at, until - time.monotonic())
+        keys = [row[1] for row in rows]
+        deleted = _committed(connection, statements.delete(len(keys)), (rows[0][0], rows[-1][0], *keys))
     if statements.dialect == "postgresql":
         mine = {row[0] for row in deleted}
         events = [event for event in events if event.key in mine]
@@ -108,6 +93,19 @@ def send_now(connection: Any, table: str) -> bool:
     except Exception:
         log.exception("events wait in the outbox")
     return False
+
+
+def _send(events: Sequence[Event], read_at: float | None, seconds: float) -> None:
+    gone: list[Event] = []
+    with suppress(IndexError):
+        while events and len(gone) < MOST_GONE:
+            gone.append(_gone.popleft())
+    remembered = {"keep": UNDELETED_SECONDS, "gone_keep": DELETED_SECONDS}
+    try:
+        send_events(events, read_at=read_at, fresh=FRESH_SECONDS, gone=gone, seconds=seconds, **remembered)
+    except BaseException:
+        _gone.extend(gone)
+        raise
 
 
 def _committed(connection: Any, statement: str, values: Sequence[Any] = ()) -> list[Sequence[Any]]:

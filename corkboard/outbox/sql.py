@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
 TABLE = "corkboard_outbox"
@@ -99,7 +101,7 @@ def statements(connection: Any, table: str = TABLE) -> Statements:
     # `__class__`, not type(): what traces an app's calls puts a proxy around the connection.
     for parent in connection.__class__.__mro__:
         driver = parent.__module__.partition(".")[0]
-        if driver in _DRIVERS:
+        if driver in _DRIVERS and not iscoroutinefunction(connection.commit):
             mark = "?" if sys.modules[driver].paramstyle == "qmark" else "%s"
             return Statements(_DRIVERS[driver], mark, checked(table))
     raise TypeError(
@@ -112,8 +114,8 @@ def in_transaction(connection: Any) -> bool:
     if hasattr(connection, "in_transaction"):
         # With autocommit=False (Python >= 3.12) sqlite3 is always in one.
         return bool(connection.in_transaction) and getattr(connection, "autocommit", -1) is not False
-    if hasattr(connection, "info"):
-        return int(connection.info.transaction_status) != 0
+    if (status := getattr(getattr(connection, "info", None), "transaction_status", None)) is not None:
+        return int(status) != 0
     return bool(getattr(connection, "server_status", 0) & 1)
 
 
@@ -122,7 +124,28 @@ def commits_each_statement(connection: Any) -> bool:
     autocommit = getattr(connection, "autocommit", -1)
     if hasattr(connection, "in_transaction") and autocommit in (-1, None):
         autocommit = connection.isolation_level is None
+    if hasattr(connection, "server_status"):
+        autocommit = connection.get_autocommit()
     return autocommit is True and not in_transaction(connection)
+
+
+@contextmanager
+def committing(connection: Any) -> Iterator[None]:
+    """Has a DB-API connection commit each statement, so that who stands still keeps no lock. Not on MySQL."""
+    name = "autocommit"
+    value: bool | None = True
+    if hasattr(connection, "in_transaction") and getattr(connection, name, -1) in (-1, None):
+        name, value = "isolation_level", None
+    before = getattr(connection, name, None)
+    if callable(before):
+        yield
+        return
+    setattr(connection, name, value)
+    try:
+        yield
+    finally:
+        with suppress(Exception):
+            setattr(connection, name, before)
 
 
 def run(connection: Any, statement: str, values: Sequence[Any] = ()) -> list[Sequence[Any]]:

@@ -286,6 +286,8 @@ def test_an_invalid_event_is_refused_and_the_transaction_goes_on(
 def test_something_else_is_refused_with_what_would_do() -> None:
     with pytest.raises(TypeError, match=r"not a connection of sqlite3, psycopg, .*SQLAlchemy or Django"):
         outbox.put(object(), "orders", "order.shipped", 1)
+    with pytest.raises(TypeError, match="AsyncConnection is not"):
+        outbox.put(psycopg.AsyncConnection.__new__(psycopg.AsyncConnection), "orders", "order.shipped", 1)
     with pytest.raises(ValueError, match="not a table's name"):
         outbox.put(sqlite3.connect(":memory:"), "orders", "order.shipped", 1, table="a; drop table b")
 

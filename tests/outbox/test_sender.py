@@ -184,6 +184,32 @@ def test_a_sender_that_stands_still_while_it_deletes_holds_up_no_other_one(
     assert waiting(postgres_url) == 0
 
 
+def test_a_sender_keeps_no_transaction_open_in_which_it_could_stand_still(
+    connect: Connect, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect()
+    put(connection, 1)
+    original = sql.run
+    statements = []
+
+    def run(connection: Any, statement: str, *values: Any) -> Any:
+        rows = original(connection, statement, *values)
+        assert not sql.in_transaction(connection)
+        statements.append(statement.split()[0])
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sql, "run", run)
+        send_batch(connection)
+    assert statements == ["SELECT", "DELETE"]
+    # Afterwards the connection is what it was.
+    put(connection, 2)
+    outbox.put(connection, "orders", "order.shipped", 3)
+    connection.rollback()
+    send_batch(connection)
+    assert data(redis, "orders") == [1, 2]
+
+
 def test_a_number_that_the_database_gives_again_does_not_delete_another_event(
     connect: Connect, redis: RedisServer, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
