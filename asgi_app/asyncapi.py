@@ -75,7 +75,7 @@ def _query() -> dict[str, Any]:
         "properties": {
             "topic": {**fields["topic"], "description": "Subscribes to this topic at once."},
             "since": {"type": "string", "description": "Begins with the event after this cursor."},
-            "ticket": {"type": "string", "description": "A ticket of POST /api/tickets."},
+            "ticket": {"type": "string", "description": "A ticket, for topics that are not public."},
         },
     }
 

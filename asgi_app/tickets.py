@@ -65,7 +65,7 @@ def refusal(topic: str, ticket: Ticket | None, public_topics: Sequence[str]) -> 
     if any(fnmatchcase(topic, pattern) for pattern in public_topics):
         return None
     if ticket is None or not ticket.seconds_left():
-        return f"{topic} needs a ticket: POST /api/tickets"
+        return f"{topic} needs a valid ticket"
     if any(fnmatchcase(topic, pattern) for pattern in ticket.topics):
         return None
     return f"the ticket does not open {topic}"

@@ -33,15 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m corkboard", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("publish", help="send an event, and print its id")
     one.add_argument("topic")
     one.add_argument("type", help="what happened, such as order.shipped")
-    one.add_argument(
-        "data", nargs="?", type=json.loads, metavar="JSON", help="what it carries; null when absent"
-    )
+    one.add_argument("data", nargs="?", type=_json, metavar="JSON", help="what it carries; null when absent")
     one.add_argument("--key", help="a repeat with the same key within a day sends nothing")
     one = commands.add_parser("revoke", help="take back every ticket of a subject")
     one.add_argument("subject")

@@ -12,13 +12,15 @@ from redis.exceptions import ResponseError
 from corkboard import settings
 from corkboard.publish import check_topic, positions
 from corkboard.store import StoreUnavailable
-from corkboard.tickets import sign
+from corkboard.tickets import sign, subject_of
 
 log = logging.getLogger(__name__)
 
 SCRIPT = "/ws/client/page.js"
 # Less than `publish` waits: a page without a cursor is better than a page that is late.
 ANSWER_SECONDS = 1.0
+# What one connection may subscribe to.
+TOPICS = 100
 
 
 class Listening(str):
@@ -36,7 +38,7 @@ class Listening(str):
         return str(self)
 
 
-def listen(*topics: str, subject: str = "") -> Listening:
+def listen(*topics: str, subject: str | int | None = "") -> Listening:
     """Lets the page that is being made listen to `topics`, from this moment on.
 
     Call it before the query whose result the page shows: then no event falls between the two. To ask is to
@@ -44,16 +46,21 @@ def listen(*topics: str, subject: str = "") -> Listening:
     Redis is away, the page is marked as stale, and catches up once it is connected.
 
     Args:
-        topics: as in `publish`.
+        topics: as in `publish`; at most 100.
         subject: who looks at the page, for `revoke`: a user's id, or nothing.
 
     Raises:
-        ValueError: a topic is invalid.
+        ValueError: a topic is invalid, or there are more than 100.
         NotConfigured: CORKBOARD_URL or the key that signs tickets is not set.
     """
     for topic in topics:
         check_topic(topic)
     topics = tuple(dict.fromkeys(topics))
+    if len(topics) > TOPICS:
+        raise ValueError(
+            f"a page listens to {TOPICS} topics at most, not to {len(topics)}: "
+            "publish what belongs together on one of them"
+        )
     loaded = settings.load()
     cursors: dict[str, str | None] = dict.fromkeys(topics)
     stale = False
@@ -63,7 +70,7 @@ def listen(*topics: str, subject: str = "") -> Listening:
         except (StoreUnavailable, ResponseError) as error:
             log.warning("a page goes out without its cursors: %s", error)
             stale = True
-    ticket = sign(subject, topics).token if (topics or subject) and not loaded.off else ""
+    ticket = sign(subject, topics).token if (topics or subject_of(subject)) and not loaded.off else ""
     found = {"topics": cursors, "ticket": ticket, "stale": stale, "refresh_rate": loaded.refresh_rate}
     # Nothing is loaded for a type that is no script's.
     kind = 'type="application/json"' if loaded.off else f'type="module" src="{SCRIPT}"'

@@ -76,7 +76,7 @@ def publish_many(events: Iterable[AnyEvent]) -> list[str]:
     Raises:
         As `publish`. Of several round trips, the earlier ones may have been sent.
     """
-    all_events = iter([Event(*event) for event in events])
+    all_events = iter([_event(event) for event in events])
     ids: list[str] = []
     while chunk := list(islice(all_events, EVENTS_PER_CALL)):
         ids += send(chunk)
@@ -225,6 +225,13 @@ def checked(event: Event) -> tuple[str, bytes, bytes, bytes]:
     data = json.dumps(event.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # What UTF-8 cannot hold raises here, before anything is sent.
     return event.topic, event.type.encode(), (key or "").encode(), data.encode()
+
+
+def _event(event: AnyEvent) -> Event:
+    # A text would be taken apart into its letters.
+    if not isinstance(event, (tuple, list)):
+        raise TypeError(f"{event!r} is not an event: use corkboard.Event, or a tuple (topic, type, data)")
+    return Event(*event)
 
 
 def _request_id() -> str:

@@ -21,7 +21,12 @@ class Ticket(NamedTuple):
     expires: datetime
 
 
-def sign(subject: str, topics: Sequence[str]) -> Ticket:
+def subject_of(subject: str | int | None) -> str:
+    """A subject as tickets carry it: a user's id may be a number; None is nobody."""
+    return "" if subject is None else str(subject)
+
+
+def sign(subject: str | int | None, topics: Sequence[str]) -> Ticket:
     """A ticket for CORKBOARD_TICKET_SECONDS.
 
     Args:
@@ -34,12 +39,12 @@ def sign(subject: str, topics: Sequence[str]) -> Ticket:
     loaded = settings.load()
     now = time.time()
     expires = int(now) + loaded.ticket_seconds
-    claims = {"sub": subject, "iat": now, "exp": expires, "topics": list(topics)}
+    claims = {"sub": subject_of(subject), "iat": now, "exp": expires, "topics": list(topics)}
     token = jwt.encode(claims, loaded.signing_key, ALGORITHM)
     return Ticket(token, datetime.fromtimestamp(expires, timezone.utc))
 
 
-def revoke(subject: str) -> None:
+def revoke(subject: str | int) -> None:
     """Takes back every ticket of a subject: its connections are closed on all replicas, within a second.
 
     Call it when somebody logs out, or must. A ticket that is signed afterwards is good again.
@@ -49,9 +54,9 @@ def revoke(subject: str) -> None:
         NotConfigured: CORKBOARD_URL is not set.
         StoreUnavailable: Redis is away; call it again.
     """
-    if not subject:
+    if not subject_of(subject):
         raise ValueError("the subject is empty: name whose tickets to revoke")
     loaded = settings.load()
     if not loaded.off:
         times = repr(time.time()), str(loaded.ticket_seconds)
-        store.default().call("revoke", ["revoked:{control}"], subject, *times)
+        store.default().call("revoke", ["revoked:{control}"], subject_of(subject), *times)

@@ -115,8 +115,11 @@ def show_logs(state: State, names: list[str], follow: bool) -> None:
         raise LocalError(
             f"no log of {unknown[0]}; there are: {', '.join(known)}" if unknown else "no logs yet"
         )
+    shown = names or [name for name in known if name != "supervisor"]
+    # Of a stack that does not run, nothing more will come.
+    follow = follow and Supervisor(state).is_running()
     with suppress(KeyboardInterrupt):
-        logs.show([state.log(name) for name in names or known if name != "supervisor" or names], follow)
+        logs.show([state.log(name) for name in shown], follow)
 
 
 def dev(settings: Settings, state: State) -> None:
@@ -148,7 +151,8 @@ def _check_http_port(settings: Settings, state: State) -> None:
         raise LocalError(f"HTTP_PORT={port} needs root; choose one above 1023", code=2) from None
     if not free:
         raise LocalError(
-            f"HTTP_PORT={port} is taken by another program; choose another, as in: HTTP_PORT=8081 make up",
+            f"HTTP_PORT={port} is taken by another program; choose another, as in: HTTP_PORT=8081 make up"
+            + (f" APP={settings.app}" if settings.app else ""),
             code=2,
         )
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -42,6 +43,14 @@ class Service:
     def program(self) -> str:
         """What local/child.py runs, as JSON."""
         return json.dumps({"command": self.command, "environment": self.environment})
+
+    def is_like(self, program: dict[str, Any]) -> bool:
+        """Whether a `program` of before does the same. The shell that it was started from may be another."""
+        ours, theirs = (
+            {name: value for name, value in environment.items() if name not in PLAIN}
+            for environment in (self.environment, program["environment"])
+        )
+        return ours == theirs and self.command == program["command"]
 
 
 def sidecars(settings: Settings) -> list[str]:

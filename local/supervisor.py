@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shlex
 import subprocess
@@ -180,7 +181,8 @@ class Supervisor:
     def _is_stale(self, service: Service) -> bool:
         try:
             started = (self._state.run / f"{service.name}.pid").stat().st_mtime
-            return self._file(service).read_text() != service.program() or newest(service) > started
+            before = json.loads(self._file(service).read_text())
+            return not service.is_like(before) or newest(service) > started
         except FileNotFoundError:
             return True
 

@@ -113,11 +113,16 @@ const SWAPS = {
  * @param {Event} event @param {boolean} inside of live elements @param {boolean} outside of them
  */
 function swap({ data: { target, swap: how = "innerHTML", html = "" } }, inside, outside) {
-  for (const element of document.querySelectorAll(target)) {
-    if (!(isLive(element) ? inside : outside)) continue;
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    SWAPS[how](element, template.content);
+  try {
+    if (!Object.hasOwn(SWAPS, how)) throw new Error(`swap is ${how}`);
+    for (const element of document.querySelectorAll(target)) {
+      if (!(isLive(element) ? inside : outside)) continue;
+      const template = document.createElement("template");
+      template.innerHTML = html;
+      SWAPS[how](element, template.content);
+    }
+  } catch (error) {
+    console.warn(`realtime: an html event for ${target} is invalid:`, error);
   }
 }
 

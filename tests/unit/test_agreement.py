@@ -15,6 +15,7 @@ import wsgi_app.app
 import wsgi_app.tickets
 from asgi_app import limits
 from asgi_app.topics import keys
+from corkboard.listen import TOPICS as TOPICS_PER_PAGE
 from corkboard.publish import TOPIC
 from local.services import Service
 from local.settings import ROOT
@@ -110,3 +111,7 @@ def test_each_service_listens_where_the_others_look_for_it() -> None:
     sidecar = str(asgi_app.settings.Settings.model_fields["asgi_port"].default)
     assert COMPOSE["nginx"]["environment"]["ASGI_SERVERS"] == f"asgi:{sidecar}"
     assert COMPOSE["asgi"]["healthcheck"]["test"][-2] == sidecar
+
+
+def test_a_page_may_listen_to_what_a_connection_may_subscribe_to() -> None:
+    assert TOPICS_PER_PAGE == limits.CONNECTION_TOPICS <= limits.MESSAGES_PER_SECOND
