@@ -11,10 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from local.settings import ROOT
-from tests.harness.chromium import ARGS, find_chromium
+from tests.harness import chromium
 from tests.harness.clients import wait_for
 from tests.harness.local import free_port
 from tests.harness.pages import Block, Terminal, blocks, clone
@@ -27,13 +27,8 @@ expect.set_options(timeout=30_000)
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    if path is None:
-        pytest.skip("no Chromium on PATH")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=ARGS, timeout=120_000)
+    with chromium.browser() as opened:
         yield opened
-        opened.close()
 
 
 class Desk:
