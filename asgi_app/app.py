@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_app import health, metrics, presence, problems, tasks, transports
+from asgi_app import health, presence, problems, tasks, transports
 from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
@@ -31,8 +31,7 @@ class Sidecar:
         routes = [
             *transports.routes(self.door, self._hub),
             *scripts.routes(),
-            *health.routes(self.door),
-            Route("/metrics", metrics.endpoint),
+            *health.routes(self.door, self._reader.redis),
         ]
         self._app = FastAPI(
             title="Corkboard sidecar",

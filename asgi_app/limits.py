@@ -50,6 +50,7 @@ ANSWER_SECONDS = 2.0
 SILENCE_SECONDS = 6.0
 TICK_SECONDS = 2.0
 RECONNECT_SECONDS = (0.1, 1.0)
+CLOCK_SECONDS = 0.1  # by which a publisher's clock may be ahead before it counts as wrong
 READ_EVENTS = 500
 READ_TOPICS = 100
 

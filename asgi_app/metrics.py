@@ -1,42 +1,66 @@
-"""The metrics for Prometheus, at `/metrics`, which nginx does not pass on."""
+"""What a process counts and measures, for Prometheus; asgi_app/health.py answers it at `/metrics`."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
-from starlette.requests import Request
-from starlette.responses import Response
+from prometheus_client import Counter, Gauge, Histogram
+
+from asgi_app import limits
 
 DELAYS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 connections = Gauge("corkboard_connections", "WebSockets, event streams and polls that are open")
 subscriptions = Gauge("corkboard_subscriptions", "Listeners of all topics; a WebSocket counts once per topic")
 handshakes = Counter("corkboard_handshakes", "Handshakes by path and outcome", ["path", "outcome"])
+events = Counter("corkboard_events", "Events of topics that have listeners here, each counted once")
 deliveries = Counter("corkboard_deliveries", "Events times the listeners they were written to")
-delay = Histogram("corkboard_delivery_seconds", "From the event's own time to its writing", buckets=DELAYS)
+delay = Histogram(
+    "corkboard_delivery_seconds", "From publish() to the write to the last listener's socket", buckets=DELAYS
+)
+ahead = Counter("corkboard_clock_ahead", "Writes of events whose time is still to come: a publisher's clock")
 gaps = Counter("corkboard_gaps_filled", "Events that the channel did not bring, read from the stream")
 recoveries = Counter("corkboard_recoveries", "Clients that came back with a cursor, by outcome", ["outcome"])
 evictions = Counter("corkboard_evictions", "Connections that the sidecar ended, by close code", ["code"])
+ready = Gauge("corkboard_ready", "1 while this process serves clients, as /ws/readyz says")
 reader_sessions = Counter("corkboard_reader_sessions", "Connections of the reader to Redis so far")
 reader_silence = Gauge("corkboard_reader_silence_seconds", "Since the last sign of life from Redis")
+reader_answer = Histogram(
+    "corkboard_reader_answer_seconds",
+    "A ping to Redis and back, on the way of the events",
+    buckets=DELAYS,
+)
 loop_lag = Histogram("corkboard_loop_lag_seconds", "How late the event loop is", buckets=DELAYS)
 
-
-def delivered(json: bytes, writes: int) -> None:
-    """Counts a batch that was written `writes` times; the delay is that of `json`, its last event."""
-    deliveries.inc(writes)
-    start = json.find(b'"time":"', 0, 512) + 8
-    if start > 8:
-        end = json.find(b'"', start)
-        try:
-            sent = datetime.fromisoformat(json[start:end].decode())
-        except ValueError:
-            return
-        delay.observe(max(0.0, time.time() - (sent if sent.tzinfo else sent.replace(tzinfo=UTC)).timestamp()))
+# A counter that begins with its first event would have no rise that Prometheus could see.
+for outcome in ("recovered", "lost"):
+    recoveries.labels(outcome)
+for code in (1003, 1008, 1012, 1013, 4401, 4403):
+    evictions.labels(code)
+for path in ("/ws", "/ws/events", "/ws/poll"):
+    for outcome in ("accepted", "401", "403", "429", "503"):
+        handshakes.labels(path, outcome)
 
 
-async def endpoint(_request: Request) -> Response:
-    """All metrics in Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def delivered(oldest: bytes, count: int, listeners: int) -> None:
+    """Counts `count` events that were written to `listeners` together; their delay is that of the oldest.
+
+    Args:
+        oldest: the event as JSON. Only its time is looked for, which is near the beginning.
+        count: how many events.
+        listeners: how many got them.
+    """
+    events.inc(count)
+    deliveries.inc(count * listeners)
+    start = oldest.find(b'"time":"', 0, 512) + 8
+    if start < 8:
+        return
+    try:
+        sent = datetime.fromisoformat(oldest[start : oldest.find(b'"', start)].decode())
+    except ValueError:
+        return
+    seconds = time.time() - (sent if sent.tzinfo else sent.replace(tzinfo=UTC)).timestamp()
+    if seconds < -limits.CLOCK_SECONDS:
+        ahead.inc()
+    delay.observe(max(0.0, seconds))

@@ -125,6 +125,8 @@ class Reader:
                     self._take(message[1], message[2])
             elif message[0] == b"subscribe":
                 self._confirm(message[1])
+            elif message[0] == b"pong" and message[1]:
+                metrics.reader_answer.observe(self._heard - float(message[1]))
             count += 1
             if count % limits.BURST_MESSAGES == 0:
                 # A flood of events must leave turns of the loop to everything else.
@@ -160,7 +162,7 @@ class Reader:
             if time.monotonic() - max(begun, self._heard) > limits.SILENCE_SECONDS:
                 raise TimeoutError("no answer to a ping")
             async with asyncio.timeout(limits.ANSWER_SECONDS):
-                await _send(connection, "PING")
+                await _send(connection, "PING", str(time.monotonic()))
             # A message that never came leaves no hole in the numbers until the next one comes.
             self._gaps.mark(keys.CONTROL, *self._topics)
 

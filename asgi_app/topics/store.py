@@ -79,6 +79,16 @@ async def revoked(redis: Redis) -> dict[str, float]:
     return {subject.decode(): until for subject, until in entries}
 
 
+async def about(redis: Redis) -> dict[str, Any]:
+    """What Redis says about itself: the fields of INFO.
+
+    Raises:
+        RedisError: Redis is not responding, or does not let this user ask.
+    """
+    found: dict[str, Any] = await redis.info("server", "clients", "memory", "persistence", "stats")
+    return found
+
+
 def _cursor(answer: list[bytes | None]) -> Cursor:
     epoch, offset = answer
     return Cursor(epoch.decode(), int(offset)) if epoch and offset else BEGINNING

@@ -179,4 +179,4 @@ class Topic:
             for listener in part:
                 listener.write(batch)
         if batch.events:
-            metrics.delivered(batch.events[-1].json, len(audience) * len(batch.events))
+            metrics.delivered(batch.events[0].json, len(batch.events), len(audience))

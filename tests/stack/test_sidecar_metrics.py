@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from asgi_app.redis_numbers import NUMBERS
 from tests.harness.clients import Socket, frozen_redis, http, wait_for
 from tests.harness.local import LocalStack
 from tests.harness.sidecar import TEXT, UNSAID, Publisher, RawSocket, Replica, frame, redis, replicas
@@ -85,8 +87,43 @@ def test_deliveries_and_their_delay_are_counted(
             for socket in (one, two):
                 socket.expect("event")
     change.becomes("deliveries_total", 6)
+    assert change("events_total") == 3
     assert change("delivery_seconds_count") == 3
     assert 0 <= change("delivery_seconds_sum") < 60  # seconds, not milliseconds
+
+
+def test_an_event_that_waited_is_counted_with_the_time_that_it_waited(
+    replica: Replica, change: Change, board: str, publish: Publisher
+) -> None:
+    with Socket(replica, topic=f"board:{board}") as socket:  # type: ignore[arg-type]
+        socket.expect("subscribed")
+        replica.process().suspend()
+        try:
+            publish(f"board:{board}", "early")
+            time.sleep(1.1)
+            publish(f"board:{board}", "late")
+        finally:
+            replica.process().resume()
+        socket.expect("event")
+        socket.expect("event")
+    change.becomes("events_total", 2)
+    assert change('delivery_seconds_bucket{le="1.0"}') < change("delivery_seconds_count")
+    assert change("clock_ahead_total") == 0
+
+
+def test_a_publisher_whose_clock_is_ahead_is_counted(
+    local_stack: LocalStack, replica: Replica, change: Change, board: str
+) -> None:
+    topic = f"board:{board}"
+    with Socket(replica, topic=topic) as socket:  # type: ignore[arg-type]
+        socket.expect("subscribed")
+        event = (
+            f'{{"op":"event","topic":"{topic}","id":"feed-1","type":"test","time":"2999-01-01T00:00:00Z"}}'
+        )
+        redis(local_stack).publish(f"event:{{{topic}}}", f"feed-1 {event}")
+        socket.expect("event")
+    change.becomes("clock_ahead_total", 1)
+    assert change("delivery_seconds_sum") == 0
 
 
 def test_gaps_and_recoveries_are_counted(
@@ -123,14 +160,45 @@ def test_the_reader_and_the_loop_say_how_they_are(
 ) -> None:
     wait_for(lambda: 0 <= replica.number("reader_silence_seconds") < 6, "a reader that hears something")
     wait_for(lambda: change("loop_lag_seconds_count") >= 2, "the loop's lag")
+    wait_for(lambda: change("reader_answer_seconds_count") >= 2, "the answers to pings")
+    assert 0 < change("reader_answer_seconds_sum") < 60
+    assert replica.number("ready") == 1
     redis(local_stack).execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     change.becomes("reader_sessions_total", 1)
+
+
+def test_the_numbers_of_redis_are_those_of_redis(local_stack: LocalStack, replica: Replica) -> None:
+    server = redis(local_stack)
+    numbers = {number.name for number in NUMBERS} & replica.numbers().keys()
+    assert numbers == {number.name for number in NUMBERS}
+    assert replica.number("redis_memory_limit_bytes") == int(server.config_get("maxmemory")["maxmemory"])
+    assert replica.number("redis_clients") == server.info("clients")["connected_clients"]
+    assert replica.number("redis_log_ok") == 1
+    before = replica.number("redis_commands_total")
+    server.ping()
+    assert replica.number("redis_commands_total") > before
+
+
+def test_without_the_right_to_ask_there_is_everything_but_the_numbers_of_redis(
+    local_stack: LocalStack, replica: Replica
+) -> None:
+    server = redis(local_stack)
+    server.execute_command("ACL", "SETUSER", "asgi", "-info")
+    try:
+        assert "corkboard_redis_memory_bytes" not in replica.numbers()
+        assert replica.number("ready") == 1
+        assert "users.acl" in local_stack.logs(replica.name)
+    finally:
+        server.execute_command("ACL", "SETUSER", "asgi", "+info")
+    assert replica.number("redis_memory_bytes") > 0
 
 
 def test_the_silence_of_redis_grows_as_long_as_it_lasts(local_stack: LocalStack, replica: Replica) -> None:
     with frozen_redis(local_stack):
         # The reader gives its connection up after six seconds to eight and a half, and tries anew.
         wait_for(lambda: replica.number("reader_silence_seconds") > 12, "the silence to be told")
+        assert replica.number("ready") == 0
+        assert "corkboard_redis_memory_bytes" not in replica.numbers()
     wait_for(lambda: replica.number("reader_silence_seconds") < 6, "a reader that hears something")
 
 
