@@ -15,4 +15,6 @@ def kind_of(nodeid: str) -> str:
     room, _, file = nodeid.partition("tests/")[2].partition("/")
     if room == "unit":
         return nodeid
+    if room == "hostile":  # an attack beside another one would be judged by both
+        return room
     return "_".join([room, *file.partition("::")[0].removesuffix(".py").split("_")[1:2]])

@@ -162,9 +162,13 @@ def _handshake(host: str, query: dict[str, str]) -> bytes:
 class RawSocket:
     """A WebSocket client that does only what it is told to, right or wrong."""
 
-    def __init__(self, base_url: str, *, receive_buffer: int | None = None, **query: str) -> None:
+    def __init__(
+        self, base_url: str, *, receive_buffer: int | None = None, source: str = "", **query: str
+    ) -> None:
         address = urlsplit(base_url)
         self.socket = socket.socket()
+        if source:  # another address of this machine, as another client
+            self.socket.bind((source, 0))
         self.socket.settimeout(30)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -178,10 +182,11 @@ class RawSocket:
         self.head = head.decode()
 
     @staticmethod
-    def hang_up_early(base_url: str) -> None:
+    def hang_up_early(base_url: str, source: str = "") -> None:
         """Asks for a WebSocket, and resets the connection before the answer can be there."""
         address = urlsplit(base_url)
-        with socket.create_connection((address.hostname, address.port)) as connection:
+        there = (address.hostname, address.port)
+        with socket.create_connection(there, source_address=(source, 0)) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.sendall(_handshake(address.netloc, {}))
 

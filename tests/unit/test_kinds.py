@@ -17,6 +17,7 @@ from tests.harness.kinds import kind_of
         ("tests/stack/test_api_notes.py::test_x[local-a b]", "stack_api"),
         ("tests/stack/test_jitter.py::test_x", "stack_jitter"),
         ("tests/browser/test_wall.py::test_x", "browser_wall"),
+        ("tests/hostile/test_control_frames.py::test_x", "hostile"),
         ("tests/unit/test_topic.py::test_x[a]", "tests/unit/test_topic.py::test_x[a]"),
     ],
 )

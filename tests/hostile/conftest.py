@@ -1,0 +1,40 @@
+"""A stack as it comes, a normal visitor, and addresses that attackers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.clients import wait_for
+from tests.harness.local import LocalStack
+from tests.harness.memory import given_back, memory
+from tests.harness.visitor import Visitor
+
+# The visitor comes from 127.0.0.1.
+ATTACKER = "127.0.0.2"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LocalStack]:
+    """A deployment with the limits that it has by default."""
+    with LocalStack({"RATE_LIMIT": "100"}) as stack:
+        yield stack
+
+
+@pytest.fixture
+def visitor(stack: LocalStack) -> Iterator[Visitor]:
+    """Somebody who looks at a board and writes to it, from another address than the attackers."""
+    with Visitor(stack) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def remembers(stack: LocalStack, visitor: Visitor) -> Iterator[None]:  # noqa: ARG001  (its memory counts)
+    """Checks that every process gives back what an attack took."""
+    before = memory(stack)
+    yield
+    try:
+        wait_for(lambda: given_back(before, memory(stack)), "the memory to be given back", 20)
+    except AssertionError as error:
+        raise AssertionError(f"not given back: before {before}, after {memory(stack)}") from error
