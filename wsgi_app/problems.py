@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from corkboard import StoreUnavailable
 from corkboard.store import LibraryBroken
 from wsgi_app.notes.store import KeyReused, NoSuchNote, VersionConflict
+from wsgi_app.turns import Busy
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,11 @@ def _unavailable(error: StoreUnavailable) -> Response:
     return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
+def _busy(_error: Busy) -> Response:
+    detail = "Too many others are asking for the same right now; try again shortly."
+    return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
 def _broken(error: LibraryBroken) -> Response:
     log.error("%s", error)
     return problem(503, "The store is not set up.", headers={"Retry-After": "10"})
@@ -104,5 +110,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(VersionConflict, _conflict)
     app.register_error_handler(KeyReused, _reused)
     app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(Busy, _busy)
     app.register_error_handler(LibraryBroken, _broken)
     app.register_error_handler(Exception, _bug)

@@ -7,6 +7,7 @@ import secrets
 from flask import Blueprint, Flask, Response, current_app, jsonify, request, session
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
+from werkzeug.exceptions import Forbidden
 
 import corkboard.settings
 from corkboard.tickets import sign
@@ -38,6 +39,8 @@ def current_subject() -> str:
 @blueprint.post("/tickets")
 def create_ticket() -> Response:
     """A ticket in the answer, for programs, and in a cookie that scripts cannot read, for browsers."""
+    if _is_from_another_site():
+        raise Forbidden("A page of another site cannot get a ticket here.")
     subject = current_subject()
     topics = topics_for(subject)
     ticket = sign(subject, topics)
@@ -54,6 +57,18 @@ def create_ticket() -> Response:
         secure=request.is_secure,
     )
     return response
+
+
+def _is_from_another_site() -> bool:
+    """A page of another site could send a form here, and the answer would replace the visitor's session.
+
+    Every browser says where a POST comes from, in one header or the other. Programs send neither.
+    """
+    if fetched_by := request.headers.get("Sec-Fetch-Site"):
+        return fetched_by not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    # Without the scheme: not every proxy that ends TLS says so.
+    return origin is not None and origin.rpartition("://")[2] != request.host
 
 
 class _Session(SecureCookieSessionInterface):

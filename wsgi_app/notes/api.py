@@ -7,9 +7,11 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from ipaddress import ip_network
 
 from cachetools import LRUCache
-from flask import Blueprint, Flask, Response, json, request, stream_with_context, url_for
+from flask import Blueprint, Flask, Response, current_app, json, request, stream_with_context, url_for
 from pydantic import TypeAdapter
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
 from werkzeug.routing import BaseConverter
@@ -17,6 +19,8 @@ from werkzeug.routing import BaseConverter
 from corkboard import StoreUnavailable, position
 from wsgi_app.notes import store as notes
 from wsgi_app.notes.models import BoardQuery, ListQuery, NewNote, NoteChanges
+from wsgi_app.settings import Settings
+from wsgi_app.turns import Turns
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -25,9 +29,13 @@ changes_adapter: TypeAdapter[NoteChanges] = TypeAdapter(NoteChanges)
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 VERSION_TAG = re.compile(r"[1-9][0-9]{0,15}")
 CACHE_BYTES = 16 * 1024 * 1024
+# At most what a kept list takes besides its body: the longest query, and the objects around it.
+CACHE_ENTRY_BYTES = 4 * 1024
 
 # Lists as they were last answered, by query. What they reflect is their ETag.
-_lists: LRUCache[ListQuery, tuple[str, bytes]] = LRUCache(CACHE_BYTES, getsizeof=lambda kept: len(kept[1]))
+_lists: LRUCache[str, tuple[str, bytes]] = LRUCache(
+    CACHE_BYTES, getsizeof=lambda kept: CACHE_ENTRY_BYTES + len(kept[1])
+)
 _lists_lock = threading.Lock()
 
 
@@ -38,14 +46,16 @@ def list_notes() -> Response:
     cursor = position(notes.topic_of(query.board))
     if request.if_none_match.contains_weak(cursor):
         return _tagged(Response(status=304), cursor)
+    key = query.model_dump_json()
     with _lists_lock:
-        kept, body = _lists.get(query, ("", b""))
+        kept, body = _lists.get(key, ("", b""))
     if kept != cursor:
-        page = notes.page(query)
+        is_search = query.q or query.done is not None
+        with _turns("searches").turn() if is_search else nullcontext():
+            page = notes.page(query)
         cursor, body = page.cursor, _list_body(page)
-        if len(body) < CACHE_BYTES:
-            with _lists_lock:
-                _lists[query] = cursor, body
+        with _lists_lock:
+            _lists[key] = cursor, body
     return _tagged(_json(body), cursor)
 
 
@@ -55,7 +65,7 @@ def create_note() -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest("An Idempotency-Key has 1 to 255 printable ASCII characters and no space.")
-    body = notes.create(NewNote.model_validate_json(_body()), key)
+    body = notes.create(NewNote.model_validate_json(_body()), key, _client())
     note = json.loads(body)
     response = _tagged(_json(body, 201), str(note["version"]))
     response.headers["Location"] = url_for("api.get_note", note_id=note["id"])
@@ -66,24 +76,26 @@ def create_note() -> Response:
 def export_notes() -> Response:
     """All notes of a board, a line each, newest first."""
     query = BoardQuery.model_validate(_query())
-    exported = notes.export(query.board)
-    first = next(exported, None)  # while an error can still be said
-
-    def lines() -> Iterator[bytes]:
-        if first is not None:
-            yield first + b"\n"
-        try:
-            for note in exported:
-                yield note + b"\n"
-        except StoreUnavailable as error:
-            log.warning("an export broke off: %s", error)
-            # Gunicorn cuts the connection, so that what was sent does not look like all of it.
-            raise ConnectionResetError(errno.ECONNRESET, "an export broke off") from None
-
-    response = Response(stream_with_context(lines()), content_type="application/x-ndjson")
-    # Nginx passes the lines on as they come instead of collecting them.
-    response.headers["X-Accel-Buffering"] = "no"
+    with ExitStack() as turn:
+        turn.enter_context(_turns("exports").turn())
+        exported = notes.export(query.board)
+        first = next(exported, None)  # while an error can still be said
+        response = Response(stream_with_context(_lines(first, exported)), content_type="application/x-ndjson")
+        # It lasts until the answer is sent, or nobody wants it any more.
+        response.call_on_close(turn.pop_all().close)
     return response
+
+
+def _lines(first: bytes | None, others: Iterator[bytes]) -> Iterator[bytes]:
+    if first is not None:
+        yield first + b"\n"
+    try:
+        for note in others:
+            yield note + b"\n"
+    except StoreUnavailable as error:
+        log.warning("an export broke off: %s", error)
+        # Gunicorn cuts the connection, so that what was sent does not look like all of it.
+        raise ConnectionResetError(errno.ECONNRESET, "an export broke off") from None
 
 
 @blueprint.get("/notes/<note:note_id>")
@@ -115,7 +127,26 @@ class _NoteId(BaseConverter):
 def init_app(app: Flask) -> None:
     """Adds the routes to the app."""
     app.url_map.converters["note"] = _NoteId
+    settings: Settings = app.extensions["settings"]
+    threads = settings.wsgi_threads
+    app.extensions["turns"] = {
+        # One at a time asks Redis, which has others to serve as well.
+        "searches": Turns(threads // 2, 1),
+        # A slow reader holds a thread as soon as nginx holds as much as it may.
+        "exports": Turns(threads // 4, threads // 4),
+    }
     app.register_blueprint(blueprint)
+
+
+def _turns(kind: str) -> Turns:
+    turns: Turns = current_app.extensions["turns"][kind]
+    return turns
+
+
+def _client() -> str:
+    """Who is sending; of an IPv6 address the part that a network gives to one customer."""
+    address = request.remote_addr or ""
+    return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 def _query() -> dict[str, str]:

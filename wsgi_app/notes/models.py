@@ -104,8 +104,9 @@ class BoardQuery(BaseModel):
 class ListQuery(BoardQuery):
     """The query of `GET /api/notes`."""
 
-    q: Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_nul)] | SkipJsonSchema[None] = (
-        Field(default=None, description="only notes whose text holds this, whatever the case")
+    # Folded, so that queries that mean the same are the same.
+    q: Annotated[Query, AfterValidator(str.casefold)] | SkipJsonSchema[None] = Field(
+        default=None, description="only notes whose text holds this, whatever the case"
     )
     done: Flag | SkipJsonSchema[None] = Field(
         default=None, description="only notes that are done, or are not"

@@ -5,11 +5,14 @@
 --   notes:{T}    hash    note id -> the note as JSON
 --   folded:{T}   hash    note id -> its text, case folded, for search
 --   order:{T}    zset    note id -> offset of its creation: newest first, and stable pages
--- Beside them idem:{notes}, a hash: Idempotency-Key -> fingerprint of the request, note; its fields expire. A
--- key belongs to one request, whichever board that names, so it cannot live with a board: a keyed create
--- declares two keys, and a cluster would refuse it.
+-- Beside them, because an Idempotency-Key belongs to one request, whichever board that names:
+--   idem:{notes}          hash   Idempotency-Key -> fingerprint of the request, note; its fields expire
+--   idem:{notes}:CLIENT   zset   its keys -> how many bytes were remembered for it until then
+-- So a keyed create declares keys of two slots, and a cluster would refuse it.
 
 local IDEMPOTENCY_SECONDS = 24 * 60 * 60
+-- For one client. A key costs its text twice, the note, and about so much more.
+local IDEMPOTENCY_BYTES, KEY_BYTES = 8 * 1024 * 1024, 400
 
 local function encode(note)
   return '{"id":' .. cjson.encode(note.id) .. ',"board":' .. cjson.encode(note.board)
@@ -29,8 +32,20 @@ local function save(a, note)
   return json, offset
 end
 
+-- Counts what is remembered for a client, and forgets its oldest keys when that is too much.
+local function charge(memory, client, key, bytes)
+  local last = redis.call('ZRANGE', client, -1, -1, 'WITHSCORES')
+  local total = (last[2] or 0) + bytes
+  redis.call('ZADD', client, total, key)
+  redis.call('EXPIRE', client, IDEMPOTENCY_SECONDS)
+  for _, old in ipairs(redis.call('ZRANGE', client, '-inf', total - IDEMPOTENCY_BYTES, 'BYSCORE', 'LIMIT', 0, 100)) do
+    redis.call('HDEL', memory, old)
+    redis.call('ZREM', client, old)
+  end
+end
+
 -- note_create: {'created', note}, also for a repeat, or {'mismatch'} when the key came with another request.
--- The second key is there when the request has an Idempotency-Key.
+-- With an Idempotency-Key there are two more keys: of what is remembered, and of what this client has.
 local function note_create(keys, args)
   local a = cjson.decode(args[1])
   local function write()
@@ -44,7 +59,9 @@ local function note_create(keys, args)
     return { 'created', write() }
   end
   local answer = once(keys[2], a.idempotency_key, IDEMPOTENCY_SECONDS, function()
-    return a.fingerprint .. ' ' .. write()
+    local remembered = a.fingerprint .. ' ' .. write()
+    charge(keys[2], keys[3], a.idempotency_key, #remembered + 2 * #a.idempotency_key + KEY_BYTES)
+    return remembered
   end)
   local fingerprint, note = string.match(answer, '^(%S+) (.*)$')
   if fingerprint ~= a.fingerprint then
@@ -96,46 +113,46 @@ local function note_delete(_, args)
   return { 'deleted', json }
 end
 
-local LOOK_AT = 5000 -- notes a call: a search in a large board takes several calls, none of them long
-local CHUNK = 500
+-- How much text a call looks at. The worst one can ask for is "aaa...b" in notes of nothing but "a", about 12 ns
+-- a byte; a note costs something even when it is short. Whoever wants more calls again, and lets others in between.
+local STEP_BYTES, NOTE_BYTES = 128 * 1024, 128
+local CHUNK = 20
 
--- note_list: a page of notes, newest first, and the position that it reflects:
+-- note_list: a part of a page of notes, newest first, and the position that it reflects:
 -- {cursor, offset of the last note looked at or '' at the end, {note, ...}}.
 local function note_list(_, args)
   local a = cjson.decode(args[1])
   local position = redis.call('HMGET', 'topic:{' .. a.topic .. '}', 'epoch', 'offset')
   local cursor = (position[1] or '0') .. '-' .. (position[2] or '0')
+  local order, notes, folded = 'order:{' .. a.topic .. '}', 'notes:{' .. a.topic .. '}', 'folded:{' .. a.topic .. '}'
   -- Inside a JSON string a quote follows a backslash, so no text can look like this.
   local done = a.done ~= nil and '"done":' .. tostring(a.done)
-  local chunk = (a.q or done) and CHUNK or a.limit
+  local is_search = a.q or done
   local before = a.before and string.format('%d', a.before)
   local found, looked_at = {}, 0
   while true do
-    local order = redis.call('ZRANGE', 'order:{' .. a.topic .. '}', before and '(' .. before or '+inf', '-inf',
-      'BYSCORE', 'REV', 'LIMIT', 0, chunk, 'WITHSCORES')
-    if #order == 0 then
+    local next_ones = redis.call('ZRANGE', order, before and '(' .. before or '+inf', '-inf', 'BYSCORE', 'REV',
+      'LIMIT', 0, is_search and CHUNK or a.limit, 'WITHSCORES')
+    if #next_ones == 0 then
       return { cursor, '', found }
     end
     local ids = {}
-    for i = 1, #order, 2 do
-      ids[#ids + 1] = order[i]
+    for i = 1, #next_ones, 2 do
+      ids[#ids + 1] = next_ones[i]
     end
-    local notes = redis.call('HMGET', 'notes:{' .. a.topic .. '}', unpack(ids))
-    local texts = a.q and redis.call('HMGET', 'folded:{' .. a.topic .. '}', unpack(ids))
-    for i, note in ipairs(notes) do
-      before = order[2 * i]
-      looked_at = looked_at + 1
-      if (not texts or string.find(texts[i], a.q, 1, true)) and (not done or string.find(note, done, 1, true)) then
-        found[#found + 1] = note
-        if #found == a.limit then
-          break
+    for i, text in ipairs(redis.call('HMGET', a.q and folded or notes, unpack(ids))) do
+      before = next_ones[2 * i]
+      looked_at = looked_at + #text + NOTE_BYTES
+      if not a.q or string.find(text, a.q, 1, true) then
+        local note = a.q and redis.call('HGET', notes, ids[i]) or text
+        if not done or string.find(note, done, 1, true) then
+          found[#found + 1] = note
         end
       end
-    end
-    if #found == a.limit or looked_at >= LOOK_AT then
-      local rest = redis.call('ZRANGE', 'order:{' .. a.topic .. '}', '(' .. before, '-inf', 'BYSCORE', 'REV',
-        'LIMIT', 0, 1)
-      return { cursor, #rest > 0 and before or '', found }
+      if #found == a.limit or (is_search and looked_at >= STEP_BYTES) then
+        local rest = redis.call('ZRANGE', order, '(' .. before, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)
+        return { cursor, #rest > 0 and before or '', found }
+      end
     end
   end
 end

@@ -42,6 +42,7 @@ PATTERNS = {
 }
 PROBLEMS = {
     400: "The body is not JSON, or the Idempotency-Key has characters that it must not have.",
+    403: "The request comes from a page of another site.",
     404: "There is no such note.",
     412: "The note is at another version; `ETag` says at which.",
     413: "The body is over 64 KiB.",
@@ -49,11 +50,12 @@ PROBLEMS = {
     415: "The body is not sent as `application/json`.",
     422: "The request says something that is not allowed; `errors` names each field.",
     429: "Too many requests.",
-    503: "The store is away. A write may have happened: repeat it with the same Idempotency-Key.",
+    503: "The store is away, or too many ask for the same. A write may have happened: repeat it with the "
+    "same Idempotency-Key.",
 }
 PROBLEM_HEADERS = {412: ["ETag"], 429: ["Retry-After"], 503: ["Retry-After"]}
 BODY = (400, 413, 415, 422)
-WRITE = (429, 503)  # only writes are limited
+BUSY = (429, 503)
 
 
 def document() -> Json:
@@ -91,42 +93,42 @@ def _paths() -> Json:
     changes = _content("application/json", _reference("schemas", "NoteChanges"))
     unchanged = {"304": _answer("Nothing has changed", None, "ETag")}
     list_notes = _operation(
-        "list_notes", "A page of a board's notes, newest first", (414, 422, 503),
+        "list_notes", "A page of a board's notes, newest first", (414, 422, *BUSY),
         {"200": _answer("The page", _model(NoteList), "ETag"), **unchanged},
         parameters=[*_query(ListQuery), _sent("If-None-Match")],
     )  # fmt: skip
     create_note = _operation(
-        "create_note", "Write a note", (*BODY, *WRITE),
+        "create_note", "Write a note", (*BODY, *BUSY),
         {"201": _answer("The note", note, "ETag", "Location")},
         parameters=[_sent("Idempotency-Key")], body=_model(NewNote),
     )  # fmt: skip
     get_note = _operation(
-        "get_note", "One note", (404, 503),
+        "get_note", "One note", (404, *BUSY),
         {"200": _answer("The note", note, "ETag"), **unchanged},
         parameters=[_sent("If-None-Match")],
     )  # fmt: skip
     update_note = _operation(
-        "update_note", "Change a note", (404, 412, *BODY, *WRITE),
+        "update_note", "Change a note", (404, 412, *BODY, *BUSY),
         {"200": _answer("The note, at its next version", note, "ETag")},
         parameters=[_sent("If-Match")], body=changes,
     )  # fmt: skip
     delete_note = _operation(
-        "delete_note", "Delete a note", (404, 412, *WRITE),
+        "delete_note", "Delete a note", (404, 412, *BUSY),
         {"200": _answer("The note as it was", note)},
         parameters=[_sent("If-Match")],
     )  # fmt: skip
     export_notes = _operation(
-        "export_notes", "All notes of a board, newest first", (414, 422, 503),
+        "export_notes", "All notes of a board, newest first", (414, 422, *BUSY),
         {"200": _answer("A note as JSON on each line", _content("application/x-ndjson", {"type": "string"}))},
         parameters=_query(BoardQuery),
     )  # fmt: skip
     create_ticket = _operation(
-        "create_ticket", "A ticket for topics that are not public", (429,),
+        "create_ticket", "A ticket for topics that are not public", (403, 429),
         {"201": _answer("The ticket", _model(Ticket), "Set-Cookie")}, tag="tickets",
     )  # fmt: skip
     anything = _content("application/json", {"type": "object"})
     describe = _operation(
-        "describe", "This description", (),
+        "describe", "This description", (429,),
         {"200": _answer("OpenAPI 3.1", anything, "ETag"), **unchanged},
         parameters=[_sent("If-None-Match")], tag="about",
     )  # fmt: skip

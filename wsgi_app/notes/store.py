@@ -27,6 +27,7 @@ IDEMPOTENCY = "idem:{notes}"
 # The board is part of the id, so that an id alone leads to the note's topic.
 NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
 EXPORT_NOTES = 200  # read at a time
+SEARCH_STEPS = 64  # calls of Redis before a search says what it has found so far
 
 
 class NoSuchNote(Exception):
@@ -83,10 +84,11 @@ def topic_of(board: str) -> str:
     return f"board:{board}"
 
 
-def create(new: NewNote, idempotency_key: str | None = None) -> bytes:
+def create(new: NewNote, idempotency_key: str | None = None, client: str = "") -> bytes:
     """Writes a note and its event; returns the note as JSON.
 
-    A repeat with the same key (kept for 24 h) writes nothing and returns what the first call returned.
+    A repeat with the same key writes nothing and returns what the first call returned. Keys are kept for
+    24 h, but at most 8 MiB for one `client`, which is an address: then its own oldest ones are forgotten.
 
     Raises:
         KeyReused: the key came with another body.
@@ -101,7 +103,7 @@ def create(new: NewNote, idempotency_key: str | None = None) -> bytes:
         sent = json.dumps(new.model_dump(exclude_unset=True), sort_keys=True)
         arguments["idempotency_key"] = idempotency_key
         arguments["fingerprint"] = hashlib.sha256(sent.encode()).hexdigest()
-        keys.append(IDEMPOTENCY)
+        keys += [IDEMPOTENCY, f"{IDEMPOTENCY}:{client}"]
     return _checked(_call("note_create", topic, {**facts(), **arguments}, keys))
 
 
@@ -146,11 +148,23 @@ def page(query: ListQuery) -> Page:
     Raises:
         StoreUnavailable: Redis does not answer.
     """
-    arguments: dict[str, Any] = {"limit": query.limit}
-    if query.page is not None:
-        arguments["before"] = query.page
+    page = _step(query, query.page, query.limit)
+    for _ in range(SEARCH_STEPS - 1):
+        if page.next is None or len(page.notes) == query.limit:
+            break
+        step = _step(query, page.next, query.limit - len(page.notes))
+        if step.cursor != page.cursor:
+            break  # a page reflects one moment; the next one goes on from here
+        page = Page(page.notes + step.notes, step.next, step.cursor)
+    return page
+
+
+def _step(query: ListQuery, before: int | None, limit: int) -> Page:
+    arguments: dict[str, Any] = {"limit": limit}
+    if before is not None:
+        arguments["before"] = before
     if query.q:
-        arguments["q"] = query.q.casefold()
+        arguments["q"] = query.q
     if query.done is not None:
         arguments["done"] = query.done
     cursor, last, found = _call("note_list", topic_of(query.board), arguments, read=True)
