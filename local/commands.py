@@ -33,7 +33,9 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
         settings = settings.model_copy(update={"app": state.app})
     state.make()
     ports = state.ports(services.port_names(settings), running=was_running)
-    _check_http_port(settings, state)
+    _check_port("HTTP_PORT", settings.http_port, settings, state)
+    if settings.tls_cert_file:
+        _check_port("HTTPS_PORT", settings.https_port, settings, state)
     if settings.app:
         foreign.check(settings)
     wanted = services.build(settings, state, ports, dev)
@@ -41,6 +43,7 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
     conf_changed = _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))
+    (state.run / "https_port").write_text(str(settings.https_port if settings.tls_cert_file else ""))
     (state.run / "app").write_text(settings.app)
 
     if was_running:
@@ -59,6 +62,8 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
             supervisor.stop()
             raise
     url = f"http://localhost:{settings.http_port}"
+    if settings.tls_cert_file:
+        url = f"https://{(settings.site_name or 'localhost').split(',')[0].strip()}:{settings.https_port}"
     in_front = f", in front of {settings.app}" if settings.app else ""
     print(
         f"\n{url} is ready{in_front}.   make logs: what it does   make down: stop it, keep the data",
@@ -141,17 +146,18 @@ def run_redis_cli(state: State, arguments: list[str]) -> None:
     redis_cli.run(state, state.ports(["redis"], running=True)["redis"], arguments)
 
 
-def _check_http_port(settings: Settings, state: State) -> None:
-    port = settings.http_port
-    if processes.members(state.run / "nginx.pid") and (state.run / "http_port").read_text() == str(port):
+def _check_port(name: str, port: int, settings: Settings, state: State) -> None:
+    had = state.run / name.lower()
+    if processes.members(state.run / "nginx.pid") and had.exists() and had.read_text() == str(port):
         return
     try:
         free = is_free("0.0.0.0", port)
     except PermissionError:
-        raise LocalError(f"HTTP_PORT={port} needs root; choose one above 1023", code=2) from None
+        raise LocalError(f"{name}={port} needs root; choose one above 1023", code=2) from None
     if not free:
         raise LocalError(
-            f"HTTP_PORT={port} is taken by another program; choose another, as in: HTTP_PORT=8081 make up"
+            f"{name}={port} is taken by another program; choose another, as in: "
+            f"{name}={port % 65535 + 1} make up"
             + (f" APP={settings.app}" if settings.app else ""),
             code=2,
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from local.settings import ROOT
 
 TEMPLATES = ROOT / "nginx" / "templates"
 # What the image's entrypoint sources before it renders: defaults, bounds, and what follows from the settings.
-SETTINGS = ROOT / "nginx" / "16-settings.envsh"
+SETTINGS = sorted(map(str, (ROOT / "nginx").glob("*.envsh")))
 UPPER_CASE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 
@@ -24,17 +26,19 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
 
 def complete(values: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """The named variables as nginx/16-settings.envsh leaves them, when it starts with `values`.
+    """The named variables as nginx/*.envsh leave them, when they start with `values`. Passes on warnings.
 
     Raises:
         LocalError: a value is invalid. One line, with the variable's name and what is expected.
     """
-    script = r""". "$0"; for name; do eval "value=\${$name-}"; printf '%s\0' "$value"; done"""
-    command = ["sh", "-c", script, str(SETTINGS), *(wanted := sorted(names))]
+    sourced = " ".join(f". {shlex.quote(file)};" for file in SETTINGS)
+    script = sourced + r""" for name; do eval "value=\${$name-}"; printf '%s\0' "$value"; done"""
+    command = ["sh", "-c", script, "sh", *(wanted := sorted(names))]
     environment = {"PATH": os.environ.get("PATH", os.defpath), **values}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:
         raise LocalError(answer.stderr.strip(), code=2)
+    print(answer.stderr, end="", file=sys.stderr)
     return dict(zip(wanted, answer.stdout.split("\0"), strict=False))
 
 

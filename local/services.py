@@ -77,7 +77,17 @@ def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> 
         "NGINX_WORKERS": str(settings.nginx_workers or ""),
         "TRUSTED_PROXIES": settings.trusted_proxies or "",
         "MAX_BODY": settings.max_body,
+        "SITE_NAME": settings.site_name or "",
+        "ALLOWED_HOSTS": settings.allowed_hosts or "",
+        "HTTPS_PORT": str(settings.https_port),
+        **_tls(settings),
     }
+
+
+def _tls(settings: Settings) -> dict[str, str]:
+    files = {"TLS_CERT_FILE": settings.tls_cert_file, "TLS_KEY_FILE": settings.tls_key_file}
+    given = {name: str(ROOT / path) for name, path in files.items() if path}
+    return given | ({"NGINX_TLS_PORT": str(settings.https_port)} if given else {})
 
 
 def build(settings: Settings, state: State, ports: Mapping[str, int], dev: bool = False) -> list[Service]:
@@ -91,6 +101,8 @@ def build(settings: Settings, state: State, ports: Mapping[str, int], dev: bool 
     """
     plain = _chosen(settings, PLAIN)
     edge = f"http://127.0.0.1:{settings.http_port}"
+    if settings.tls_cert_file:
+        edge = f"https://127.0.0.1:{settings.https_port}"
     return [
         _redis(plain, state, ports["redis"]),
         # Stops after the sidecars: their goodbyes still reach the clients.

@@ -69,6 +69,24 @@ class Stack(BaseModel):
         description="Addresses or networks of the proxies in front, as in 10.0.0.0/8,192.168.0.7. What they "
         "say about the client's address, https and host is believed; what others say is overwritten.",
     )
+    site_name: str | None = Field(
+        None,
+        description="The site's name, as in example.com; of several, separated by commas, the first is where "
+        "visitors are sent. With docker-compose.tls.yml a certificate is fetched for it.",
+    )
+    allowed_hosts: str | None = Field(
+        None,
+        description="More names that the site may be asked for, as in *.example.com,shop.internal; * for "
+        "any. It always answers to localhost, IP addresses and SITE_NAME; in front of an app of your own to "
+        "any name as long as both are unset.",
+    )
+    tls_cert_file: Path | None = Field(
+        None,
+        description="The site's certificate with its chain, in PEM format. A new one in its place is used "
+        "within a second.",
+    )
+    tls_key_file: Path | None = Field(None, description="The certificate's private key, in PEM format.")
+    https_port: int = _number(443, 1, 65535, "The port of HTTPS; HTTP_PORT leads to it.")
     max_body: str = Field(
         "16m",
         description="The largest request body that an app of your own gets, as in 512k or 1g; 0 for any. "
@@ -87,6 +105,12 @@ class Docker(BaseModel):
     open_files: int = _number(
         20_000, 1024, 1_000_000, "Files and sockets that a container may open; nginx needs two per WebSocket."
     )
+    acme_server: str | None = Field(
+        None,
+        description="The directory of the ACME server that certificates come from, when there is no "
+        "TLS_CERT_FILE. Unset: Let's Encrypt's, whose terms you accept with it.",
+    )
+    acme_email: str | None = Field(None, description="Whom the ACME server may write to.")
     loadtest_port: int = _number(8089, 1, 65535, "The web page of the load tests, on this machine only.")
     ca_bundle: Path | None = Field(
         None, description="A bundle of CA certificates for builds behind a proxy that intercepts TLS."

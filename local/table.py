@@ -37,8 +37,8 @@ EXAMPLE_HEAD = """\
 # and `make up` read it. A variable in the environment wins over the file; an empty one counts as absent. An
 # invalid value stops the start with one line that names the variable.
 #
-# In production: set ALLOWED_ORIGINS to your site, put SECRET_KEY into a file, keep RATE_LIMIT on, and let
-# something with a certificate (a load balancer, or nginx with your own) stand in front of HTTP_PORT.
+# In production: HTTPS (docs/how-to/tls.md: COMPOSE_FILE, SITE_NAME, HTTP_PORT=80), or TRUSTED_PROXIES where
+# something in front has the certificate. Put SECRET_KEY into a file, and keep RATE_LIMIT on.
 #
 # Written by `make settings` from the classes that local/table.py names.
 """

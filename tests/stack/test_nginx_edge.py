@@ -170,6 +170,13 @@ def test_a_content_type_given_twice_is_no_page_of_gunicorns_own(client: httpx.Cl
     assert_is_problem(response, 415)
 
 
+def test_a_client_that_nobody_trusts_cannot_pretend_https(client: httpx.Client) -> None:
+    claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7", "Forwarded": "proto=https"}
+    cookies = client.post("/api/tickets", headers=claims).headers.get_list("set-cookie")
+    assert cookies
+    assert not any("; Secure" in cookie for cookie in cookies)
+
+
 def test_the_log_has_the_real_address_whatever_a_client_claims(stack: Stack, client: httpx.Client) -> None:
     request_id = client.get("/readyz", headers={"X-Forwarded-For": "1.2.3.4"}).headers["x-request-id"]
     line = wait_for(lambda: _log_line(stack, request_id), "the request's line in the access log")
