@@ -157,8 +157,7 @@ def _check_port(name: str, port: int, settings: Settings, state: State) -> None:
     if not free:
         raise LocalError(
             f"{name}={port} is taken by another program; choose another, as in: "
-            f"{name}={port % 65535 + 1} make up"
-            + (f" APP={settings.app}" if settings.app else ""),
+            f"{name}={port % 65535 + 1} make up" + (f" APP={settings.app}" if settings.app else ""),
             code=2,
         )
 

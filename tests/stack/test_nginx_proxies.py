@@ -1,4 +1,4 @@
-"""Behind something that ends TLS: who the client is, and that it came by https; as processes and as containers."""
+"""Behind something that ends TLS: who the client is, and that it came by https."""
 
 from __future__ import annotations
 
