@@ -40,16 +40,19 @@ local function append(topic, a, data)
   return id, offset
 end
 
--- Runs `write` unless `key` was seen within `keep` seconds; then answers what `write` answered. Each key is
--- forgotten by itself, so what is remembered is bounded by the rate of keyed writes and by `keep`.
+-- Runs `write` unless `key` was seen within `keep` seconds; then answers what `write` answered. Nil is not
+-- remembered. Each key is forgotten by itself, so what is remembered is bounded by the rate of keyed writes and
+-- by `keep`.
 local function once(memory, key, keep, write)
   local seen = redis.call('HGET', memory, key)
   if seen then
     return seen
   end
   local answer = write()
-  redis.call('HSET', memory, key, answer)
-  redis.call('HEXPIRE', memory, keep, 'FIELDS', 1, key)
+  if answer then
+    redis.call('HSET', memory, key, answer)
+    redis.call('HEXPIRE', memory, keep, 'FIELDS', 1, key)
+  end
   return answer
 end
 

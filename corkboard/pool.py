@@ -1,7 +1,8 @@
-"""Connections to Redis, bounded in number and in time."""
+"""Connections to Redis, bounded in number and in time; a short absence of Redis is waited out."""
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,53 +11,88 @@ from typing import Any
 
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-CONNECT_SECONDS = 1.0
-# With less time left, no new connection is begun.
-LEAST_SECONDS = 0.5
+from corkboard import lookup
 
-# After a failure, others do not queue up for the same one: they are refused at once for this long.
+# Between two tries to connect. While a container is replaced its address answers nothing at all, and a try
+# that began then would not notice that somebody is there again: so the first tries are short.
+PAUSE_SECONDS = (0.02, 0.08)
+TRY_SECONDS = 0.25
+
+# Without a connection of one's own one waits only while Redis answers others.
+SILENCE_SECONDS = 0.5
+# When Redis has been silent for almost as long as a call waits, calls are refused at once, except for one
+# now and then that finds out whether it is back.
+AWAY_SECONDS = 1.9
 BREAK_SECONDS = 0.5
 
 Command = Sequence[Any]
 
 
 class Refused(Exception):
-    """Not even sent: all connections were in use for too long, or Redis did not answer a moment ago."""
+    """Not even sent: Redis is away, or all connections were in use for too long."""
 
 
 class Pool:
     """At most `size` connections, made as needed. For the threads of one process: not across a fork.
 
     redis-py's own pools wait for a connection, connect and wait for the answer each by a clock of their own.
-    Here one deadline covers all three; only the lookup of a host name is not bounded.
+    Here one deadline covers all three. At most `size` threads wait for a Redis that is away.
     """
 
     def __init__(self, url: str, size: int) -> None:
-        # A call that got no answer may have been carried out. The caller decides whether to repeat it.
+        # A call that got no answer may have been carried out. What may be repeated is decided here.
         once = Retry(NoBackoff(), 0)
         self._source = ConnectionPool.from_url(
             url, retry=once, protocol=2, client_name="corkboard-app", max_connections=2**31
         )
         self._free = threading.Semaphore(size)
         self._idle: list[Any] = []
-        self._broken_until = 0.0
+        self._asked_at: float | None = None  # since when there has been no answer
+        self._refuse_until = 0.0
+        self._deciding = threading.Lock()
 
-    def ask(self, commands: Sequence[Command], until: float) -> list[Any]:
+    def ask(self, commands: Sequence[Command], until: float, *, repeat: bool = False) -> list[Any]:
         """Sends all commands in one round trip; their answers, of which some may be a ResponseError.
 
-        `until` is the deadline on the clock `time.monotonic`.
+        What was not sent, or was refused by a Redis that is still loading, is tried again until the deadline.
+
+        Args:
+            commands: each a name and its arguments.
+            until: the deadline on the clock `time.monotonic`.
+            repeat: carried out twice they are the same as once: so they are sent again also when the
+                connection was lost before the answer came.
 
         Raises:
             RedisError: no connection, or no answer in time.
             Refused: nothing was sent.
         """
+        with self._turn(until):
+            begun = time.monotonic()
+            while True:
+                connection = None
+                try:
+                    connection = self._idle_one() or self._new(begun, until)
+                    return self._exchange(connection, commands, until)
+                except AuthenticationError:
+                    self._heard()
+                    raise
+                except RedisConnectionError as error:
+                    sent = connection is not None and not isinstance(error, BusyLoadingError)
+                    if (sent and not repeat) or time.monotonic() + PAUSE_SECONDS[1] > until:
+                        raise
+                except RedisTimeoutError:
+                    if connection is not None or time.monotonic() + PAUSE_SECONDS[1] > until:
+                        raise
+                time.sleep(random.uniform(*PAUSE_SECONDS))
+
+    def _exchange(self, connection: Any, commands: Sequence[Command], until: float) -> list[Any]:
         answers: list[Any] = []
-        with self._connection(until) as connection:
+        try:
             connection.send_packed_command(connection.pack_commands(commands))
             for _ in commands:
                 if not connection.can_read(max(0.0, until - time.monotonic())):
@@ -65,30 +101,45 @@ class Pool:
                     answers.append(connection.read_response())
                 except ResponseError as error:
                     answers.append(error)
+        except BaseException:
+            # Also when a greenlet or thread is ended: its answer must not become the next one's.
+            connection.disconnect()
+            raise
+        self._heard()
+        self._idle.append(connection)
         return answers
 
     @contextmanager
-    def _connection(self, until: float) -> Iterator[Any]:
-        if not self._free.acquire(timeout=max(0.0, until - time.monotonic())):
-            raise Refused("all connections to Redis are in use")
+    def _turn(self, until: float) -> Iterator[None]:
+        while not self._free.acquire(timeout=max(0.0, min(SILENCE_SECONDS, until - time.monotonic()))):
+            if self._silence() > SILENCE_SECONDS or time.monotonic() >= until:
+                raise Refused("all connections to Redis are in use")
         try:
-            if time.monotonic() < self._broken_until:
-                raise Refused("Redis did not answer a moment ago")
-            connection = self._idle_one() or self._new(until)
-            try:
-                yield connection
-            except BaseException:
-                # Also when a greenlet or thread is ended: its answer must not become the next one's.
-                connection.disconnect()
-                raise
-            self._idle.append(connection)
-        except AuthenticationError:
-            raise
+            self._refuse_when_away(until)
+            yield
         except (RedisConnectionError, RedisTimeoutError):
-            self._broken_until = time.monotonic() + BREAK_SECONDS
+            if self._silence() > AWAY_SECONDS:
+                self._refuse_until = time.monotonic() + BREAK_SECONDS
             raise
         finally:
             self._free.release()
+
+    def _refuse_when_away(self, until: float) -> None:
+        with self._deciding:
+            now = time.monotonic()
+            if now < self._refuse_until:
+                raise Refused("Redis did not answer a moment ago")
+            if self._asked_at is None:
+                self._asked_at = now
+            elif now - self._asked_at > AWAY_SECONDS:
+                self._refuse_until = until  # this one finds out; the others do not wait for it
+
+    def _heard(self) -> None:
+        self._asked_at, self._refuse_until = None, 0.0
+
+    def _silence(self) -> float:
+        asked_at = self._asked_at
+        return 0.0 if asked_at is None else time.monotonic() - asked_at
 
     def _idle_one(self) -> Any | None:
         while self._idle:
@@ -105,11 +156,12 @@ class Pool:
             connection.disconnect()
         return None
 
-    def _new(self, until: float) -> Any:
-        left = until - time.monotonic()
-        if left < LEAST_SECONDS:
-            raise RedisTimeoutError("no time left to connect")
+    def _new(self, begun: float, until: float) -> Any:
+        now = time.monotonic()
+        seconds = max(0.001, min(until - now, max(TRY_SECONDS, (now - begun) / 2)))
         connection: Any = self._source.make_connection()
-        connection.socket_connect_timeout = connection.socket_timeout = min(CONNECT_SECONDS, left / 2)
+        lookup.find(getattr(connection, "host", None), seconds)
+        connection.socket_connect_timeout = seconds
+        connection.socket_timeout = max(0.001, until - time.monotonic())
         connection.connect()
         return connection

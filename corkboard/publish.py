@@ -116,7 +116,9 @@ def send(
     if settings.load().off:
         return [NOWHERE] * len(events)
     try:
-        answer: list[bytes] = store.default().call("publish", keys, *arguments, seconds=seconds)
+        answer: list[bytes] = store.default().call(
+            "publish", keys, *arguments, repeat=all(event.key for event in events), seconds=seconds
+        )
     except ResponseError as error:
         if str(error).startswith("LATE"):
             raise TooLate("the events were read too long ago; read them again") from None

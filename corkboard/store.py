@@ -57,7 +57,8 @@ class Store:
         Args:
             url: redis://USER:PASSWORD@HOST:PORT/0
             functions: Lua files that become part of the library, after the kit's own.
-            connections: kept at most; further calls wait for one.
+            connections: kept at most; further calls wait for one. So many calls wait for a Redis that is
+                away; more are refused soon.
             observe: called with the name of each call, and entered around it: for metrics.
 
         Raises:
@@ -76,9 +77,14 @@ class Store:
         keys: Sequence[str],
         *arguments: str | bytes,
         read: bool = False,
+        repeat: bool = False,
         seconds: float = ANSWER_SECONDS,
     ) -> Any:
-        """Runs a function of the library and returns its answer. `read`: it writes nothing.
+        """Runs a function of the library and returns its answer.
+
+        While Redis is away, the call waits for it. `read`: the function writes nothing. `repeat`: with the
+        same arguments it writes no second time, and gives the same answer. Both are called again when the
+        connection is lost before the answer comes.
 
         Raises:
             StoreUnavailable: no answer within `seconds`; whether the write happened is unknown.
@@ -87,12 +93,13 @@ class Store:
         """
         command = self.command(function, keys, *arguments, read=read)
         until = time.monotonic() + seconds
+        repeat = repeat or read
         with self._translated(function):
-            (answer,) = self._ask([command], until)
+            (answer,) = self._ask([command], until, repeat)
             if isinstance(answer, ResponseError) and "function not found" in str(answer).lower():
                 # An emptied, restored or upgraded server: nothing ran yet, so it is safe to call again.
                 self._load(until)
-                (answer,) = self._ask([command], until)
+                (answer,) = self._ask([command], until, repeat)
             if isinstance(answer, ResponseError):
                 raise answer
         return answer
@@ -105,14 +112,14 @@ class Store:
         return (run, f"{function}_{self.version}", str(len(keys)), *keys, *arguments)
 
     def ask(self, *commands: Command, seconds: float = ANSWER_SECONDS) -> list[Any]:
-        """Sends plain commands in one round trip and returns their answers.
+        """Sends commands that only read in one round trip, and returns their answers.
 
         Raises:
             StoreUnavailable: no answer within `seconds`.
             ResponseError: of the first command that Redis refuses; the others were carried out.
         """
         with self._translated(str(commands[0][0]).lower()):
-            answers = self._ask(commands, time.monotonic() + seconds)
+            answers = self._ask(commands, time.monotonic() + seconds, repeat=True)
             for answer in answers:
                 if isinstance(answer, ResponseError):
                     raise answer
@@ -129,19 +136,19 @@ class Store:
             self._load(time.monotonic() + ANSWER_SECONDS)
 
     def _load(self, until: float) -> None:
-        (answer,) = self._ask([("FUNCTION", "LOAD", "REPLACE", self._source)], until)
+        (answer,) = self._ask([("FUNCTION", "LOAD", "REPLACE", self._source)], until, repeat=True)
         if isinstance(answer, ResponseError):
             if _means_unavailable(answer):
                 raise answer
             raise LibraryBroken(f"Redis refuses the functions: {answer}") from answer
         log.info("functions loaded", extra={"version": self.version})
 
-    def _ask(self, commands: Sequence[Command], until: float) -> list[Any]:
+    def _ask(self, commands: Sequence[Command], until: float, repeat: bool) -> list[Any]:
         if self._process != os.getpid():
             # After a fork the connections are the parent's, and what its threads had locked stays locked.
             self._pool = Pool(self._url, self._connections)
             self._process = os.getpid()
-        return self._pool.ask(commands, until)
+        return self._pool.ask(commands, until, repeat=repeat)
 
     @contextmanager
     def _translated(self, name: str) -> Iterator[None]:

@@ -59,4 +59,4 @@ def revoke(subject: str | int) -> None:
     loaded = settings.load()
     if not loaded.off:
         times = repr(time.time()), str(loaded.ticket_seconds)
-        store.default().call("revoke", ["revoked:{control}"], subject_of(subject), *times)
+        store.default().call("revoke", ["revoked:{control}"], subject_of(subject), *times, repeat=True)

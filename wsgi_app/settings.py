@@ -60,6 +60,10 @@ class Settings(Place):
         description="Threads per process: how many requests it can hold while they wait for Redis.",
     )
 
+    def redis_connections(self) -> int:
+        """How many of a process' threads may wait for Redis. The others answer what needs no Redis."""
+        return max(1, self.wsgi_threads - max(2, self.wsgi_threads // 4))
+
     def keys(self) -> list[str]:
         """The keys of sessions: the first signs, all are accepted.
 

@@ -9,8 +9,12 @@
 --   idem:{notes}          hash   Idempotency-Key -> fingerprint of the request, note; its fields expire
 --   idem:{notes}:CLIENT   zset   its keys -> how many bytes were remembered for it until then
 -- So a keyed create declares keys of two slots, and a cluster would refuse it.
+--
+-- Every other write has a name of its own, `call`. It is remembered in once:{T} for a while, so that the app may
+-- send a call again when the connection was lost before the answer came.
 
 local IDEMPOTENCY_SECONDS = 24 * 60 * 60
+local CALL_SECONDS = 60
 -- For one client. A key costs its text twice, the note, and about so much more.
 local IDEMPOTENCY_BYTES, KEY_BYTES = 8 * 1024 * 1024, 400
 
@@ -24,12 +28,33 @@ end
 
 local function save(a, note)
   local json = encode(note)
-  local _, offset = append(a.topic, a, json)
+  local id, offset = append(a.topic, a, json)
   redis.call('HSET', 'notes:{' .. a.topic .. '}', note.id, json)
   if a.folded then
     redis.call('HSET', 'folded:{' .. a.topic .. '}', note.id, a.folded)
   end
-  return json, offset
+  return json, id, offset
+end
+
+-- Runs `write`, which answers the id of its event, and gives { verb, note }; or what `write` says instead of an
+-- id. A call that was carried out before gives the same again: only the id is remembered, and the note is taken
+-- from the event; {'unknown'} when the topic no longer has it.
+local function once_a_call(a, verb, write)
+  local note, refusal
+  local id = once('once:{' .. a.topic .. '}', a.call, CALL_SECONDS, function()
+    local id
+    id, note, refusal = write()
+    return id
+  end)
+  if refusal then
+    return refusal
+  end
+  if not note then
+    local entry = string.match(id, '-(%d+)$') .. '-0'
+    local found = redis.call('XRANGE', 'stream:{' .. a.topic .. '}', entry, entry)[1]
+    note = found and string.match(found[2][2], ',"data":(.*)}$')
+  end
+  return note and { verb, note } or { 'unknown' }
 end
 
 -- Counts what is remembered for a client, and forgets its oldest keys when that is too much.
@@ -51,15 +76,16 @@ local function note_create(keys, args)
   local function write()
     local note = a.note
     note.version, note.created_at, note.updated_at = 1, a.time, a.time
-    local json, offset = save(a, note)
+    local json, id, offset = save(a, note)
     redis.call('ZADD', 'order:{' .. a.topic .. '}', offset, note.id)
-    return json
+    return id, json
   end
   if not keys[2] then
-    return { 'created', write() }
+    return once_a_call(a, 'created', write)
   end
   local answer = once(keys[2], a.idempotency_key, IDEMPOTENCY_SECONDS, function()
-    local remembered = a.fingerprint .. ' ' .. write()
+    local _, json = write()
+    local remembered = a.fingerprint .. ' ' .. json
     charge(keys[2], keys[3], a.idempotency_key, #remembered + 2 * #a.idempotency_key + KEY_BYTES)
     return remembered
   end)
@@ -88,29 +114,34 @@ end
 -- note_update: {'updated', note}, {'missing'} or {'conflict', note as it is}.
 local function note_update(_, args)
   local a = cjson.decode(args[1])
-  local note, refusal = find(a)
-  if not note then
-    return refusal
-  end
-  for field, value in pairs(a.changes) do
-    note[field] = value
-  end
-  note.version, note.updated_at = note.version + 1, a.time
-  return { 'updated', (save(a, note)) }
+  return once_a_call(a, 'updated', function()
+    local note, refusal = find(a)
+    if not note then
+      return nil, nil, refusal
+    end
+    for field, value in pairs(a.changes) do
+      note[field] = value
+    end
+    note.version, note.updated_at = note.version + 1, a.time
+    local json, id = save(a, note)
+    return id, json
+  end)
 end
 
 -- note_delete: {'deleted', note as it was}, {'missing'} or {'conflict', note as it is}.
 local function note_delete(_, args)
   local a = cjson.decode(args[1])
-  local note, json = find(a)
-  if not note then
-    return json
-  end
-  append(a.topic, a, json)
-  redis.call('HDEL', 'notes:{' .. a.topic .. '}', a.id)
-  redis.call('HDEL', 'folded:{' .. a.topic .. '}', a.id)
-  redis.call('ZREM', 'order:{' .. a.topic .. '}', a.id)
-  return { 'deleted', json }
+  return once_a_call(a, 'deleted', function()
+    local note, json = find(a)
+    if not note then
+      return nil, nil, json
+    end
+    local id = append(a.topic, a, json)
+    redis.call('HDEL', 'notes:{' .. a.topic .. '}', a.id)
+    redis.call('HDEL', 'folded:{' .. a.topic .. '}', a.id)
+    redis.call('ZREM', 'order:{' .. a.topic .. '}', a.id)
+    return id, json
+  end)
 end
 
 -- How much text a call looks at. The worst one can ask for is "aaa...b" in notes of nothing but "a", about 12 ns

@@ -56,11 +56,11 @@ class Page:
 
 
 def connect(settings: Settings) -> Store:
-    """Redis with the functions of notes beside the kit's, and a connection for each thread."""
+    """Redis with the functions of notes beside the kit's."""
     return Store(
         corkboard.settings.load().url,
         functions=[FUNCTIONS],
-        connections=settings.wsgi_threads,
+        connections=settings.redis_connections(),
         observe=timed,
     )
 
@@ -196,8 +196,11 @@ def _write(
 def _call(
     function: str, topic: str, arguments: dict[str, Any], more_keys: Sequence[str] = (), read: bool = False
 ) -> Any:
+    if not read:
+        # By this name Redis knows a call that is sent again, because the connection was lost.
+        arguments = {"call": secrets.token_hex(8), **arguments}
     payload = json.dumps({"topic": topic, **arguments}, ensure_ascii=False)
-    return default().call(function, [f"topic:{{{topic}}}", *more_keys], payload, read=read)
+    return default().call(function, [f"topic:{{{topic}}}", *more_keys], payload, read=read, repeat=True)
 
 
 def _topic_of_note(note_id: str) -> str:
@@ -215,6 +218,8 @@ def _checked(answer: list[bytes]) -> bytes:
             raise KeyReused
         case [b"conflict", current]:
             raise VersionConflict(current)
+        case [b"unknown"]:
+            raise StoreUnavailable("the note was written, and its event is no longer kept")
         case [_, note]:
             return note
     return b""
