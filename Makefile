@@ -33,7 +33,7 @@ CHECK_DOCKER = printf '%s\n' "Engine $$(docker version --format '{{.Server.Versi
 			print "Docker " $$1 " " $$2 " is too old: " $$3 " or newer is needed. Without Docker: make DOCKER=no $(MAKECMDGOALS)"; \
 			exit 2 } }' >&2
 
-.PHONY: help up down logs status dev test lint format settings lock loadtest bench screenshots redis-cli clean
+.PHONY: help up down logs status dev test lint format settings lock loadtest bench screenshots backup restore redis-cli clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -117,6 +117,16 @@ bench: $(VENV)/tests.stamp ## the benchmarks; writes a table and plots
 
 screenshots: $(VENV)/tests.stamp ## take the pictures of the README from what runs (ARGS=URL: from elsewhere)
 	@$(BIN)/python -m tests.harness.screenshots $(ARGS)
+
+backup: ## copy what Redis holds into backups/, while everything runs (TO=FOLDER: elsewhere)
+	@if $(IN_DOCKER); then sh ops/backup.sh $(if $(TO),"$(TO)"); \
+	else $(INSTALL) $(VENV)/local.stamp && $(LOCAL) backup $(if $(TO),--to "$(TO)"); fi
+
+restore: ## replace what Redis holds by a backup, FILE=...; asks first (FORCE=yes: does not)
+	@if [ -z "$(FILE)" ]; then \
+		echo "which backup? As in: make restore FILE=backups/corkboard-20260131T030000Z.rdb" >&2; exit 2; \
+	elif $(IN_DOCKER); then sh ops/restore.sh "$(FILE)" $(if $(TO),"$(TO)"); \
+	else $(INSTALL) $(VENV)/local.stamp && $(LOCAL) restore "$(FILE)" $(if $(TO),--to "$(TO)"); fi
 
 redis-cli: ## talk to Redis as the operator (ARGS="xlen ...", or nothing for a prompt)
 	@if $(IN_DOCKER); then \

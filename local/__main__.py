@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from local import commands, settings, table
+from local import backup, commands, settings, table
 from local.errors import LocalError
 from local.settings import ROOT
 from local.state import State
@@ -37,6 +37,10 @@ def main() -> int:
                 commands.status(state)
             case "logs":
                 commands.show_logs(state, arguments.services, follow=not arguments.no_follow)
+            case "backup":
+                backup.backup(state, arguments.to)
+            case "restore":
+                backup.restore(state, arguments.file, arguments.to)
             case "redis-cli":
                 commands.run_redis_cli(state, arguments.words)
     except LocalError as error:
@@ -63,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     logs = names.add_parser("logs", help="follow the logs")
     logs.add_argument("services", nargs="*")
     logs.add_argument("--no-follow", action="store_true", help="print what is there and return")
+    copy = names.add_parser("backup", help="copy what Redis holds, while it runs")
+    back = names.add_parser("restore", help="replace what Redis holds by a backup")
+    back.add_argument("file", type=Path)
+    for parser_of in (copy, back):
+        parser_of.add_argument("--to", type=Path, default=ROOT / "backups", help="the folder for backups")
     redis = names.add_parser("redis-cli", help="talk to Redis as the operator")
     redis.add_argument("words", nargs=argparse.REMAINDER)
     return parser

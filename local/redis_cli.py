@@ -16,10 +16,9 @@ def run(state: State, port: int, arguments: list[str]) -> None:
     Raises:
         LocalError: Redis does not answer, or refuses the only command.
     """
-    password = (state.secrets / "redis" / "admin_password").read_text().strip()
     # Not a client, which turns answers into Python objects of its own.
     connection = redis.Connection(  # type: ignore[no-untyped-call]
-        port=port, username="admin", password=password, socket_timeout=10, decode_responses=True
+        port=port, username="admin", password=password(state), socket_timeout=10, decode_responses=True
     )
     if arguments:
         print(_send(connection, arguments))
@@ -30,6 +29,11 @@ def run(state: State, port: int, arguments: list[str]) -> None:
                 print(_send(connection, words))
         except (LocalError, ValueError) as error:
             print(error)
+
+
+def password(state: State) -> str:
+    """The operator's."""
+    return (state.secrets / "redis" / "admin_password").read_text().strip()
 
 
 def _line(prompt: str) -> str:

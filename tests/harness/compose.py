@@ -195,6 +195,28 @@ class ComposeStack:
             "redis", "redis-cli", "--user", user, "--pass", password, "--no-auth-warning", *arguments
         ).rstrip("\n")
 
+    def ops(self, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs a script of ops/, as the Makefile does; nobody is there to be asked."""
+        return subprocess.run(
+            ["sh", f"ops/{name}.sh", *arguments],
+            cwd=self.root,
+            env={**self.environment, "COMPOSE_PROJECT_NAME": self.project, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def backup(self, folder: Path) -> str:
+        """`make backup`; what it says."""
+        result = self.ops("backup", str(folder))
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def restore(self, file: Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """`make restore`."""
+        return self.ops("restore", str(file), str(folder), **environment)
+
     def containers(self) -> dict[str, dict[str, Any]]:
         """Everything that the engine knows of each container, by the container's name."""
         ids = self.compose("ps", "--all", "--quiet").split()

@@ -77,8 +77,10 @@ class LocalStack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`python -m local` on this stack.
+    def run(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """`python -m local` on this stack; nobody is there to be asked.
 
         Raises:
             AssertionError: it failed; with what it wrote.
@@ -87,7 +89,7 @@ class LocalStack:
         result = subprocess.run(
             [*command, *arguments],
             cwd=self.code,
-            env=self.environment,
+            env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -151,6 +153,14 @@ class LocalStack:
     def redis_cli(self, *arguments: str) -> str:
         """Asks Redis as the operator's user `admin`; the answer, without the line end."""
         return self.run("redis-cli", *arguments).stdout.rstrip("\n")
+
+    def backup(self, folder: Path) -> str:
+        """`make backup`; what it says."""
+        return self.run("backup", "--to", str(folder)).stdout
+
+    def restore(self, file: Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """`make restore`."""
+        return self.run("restore", str(file), "--to", str(folder), check=False, **environment)
 
     def pids(self) -> list[int]:
         """Every process of the stack, the supervising one not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Protocol
 
 
@@ -36,3 +38,9 @@ class Stack(Protocol):
 
     def redis_cli(self, *arguments: str) -> str:
         """Asks Redis as the operator's user `admin`."""
+
+    def backup(self, folder: Path) -> str:
+        """`make backup`; what it says."""
+
+    def restore(self, file: Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """`make restore`; nobody is there to be asked."""

@@ -1,0 +1,84 @@
+#!/bin/sh
+# Replaces what Redis holds by a backup. Only Redis stops, for some seconds; what it held becomes a backup of its own.
+# Usage: [FORCE=yes] ops/restore.sh FILE [FOLDER]
+#   Run it where `docker compose` finds the project. FOLDER: where the backup of the present data goes, as in backup.sh.
+set -eu
+umask 077
+file=${1:-} folder=${2:-backups}
+here=$(cd "$(dirname "$0")" && pwd)
+
+fail() { echo "$*" >&2; exit 1; }
+
+sha256() {
+    if command -v sha256sum > /dev/null; then sha256sum < "$1"; else shasum -a 256 < "$1"; fi | cut -d ' ' -f 1
+}
+
+# The scripts go along as text, so that they need not be in the image.
+data() {
+    docker compose run --rm --no-TTY --no-deps --entrypoint sh redis -c "$(cat "$here/data.sh")" data.sh "$@"
+}
+
+cli() {
+    # shellcheck disable=SC2016
+    docker compose exec -T redis sh -c \
+        'REDISCLI_AUTH=$(cat /run/secrets/admin_password) exec redis-cli --user admin "$@"' sh "$@" < /dev/null
+}
+
+[ -n "$file" ] || fail "which backup? As in: make restore FILE=backups/corkboard-20260131T030000Z.rdb"
+[ -f "$file" ] || fail "there is no file $file"
+[ -f "$file.sha256" ] || fail "there is no $file.sha256, which \`make backup\` wrote beside it: copy it here, too"
+read -r digest _ < "$file.sha256" || true
+[ "$(sha256 "$file")" = "$digest" ] || fail "$file is damaged: its digest is another one than $file.sha256 says." \
+    "Nothing was changed; take another backup."
+if [ "${FORCE:-}" != yes ]; then
+    [ -t 0 ] || fail "restoring replaces what Redis holds, and nobody can be asked here: say FORCE=yes"
+    printf 'Everything written since then goes into a backup of its own. Replace the data by %s? [yes/no] ' "$file"
+    read -r answer
+    [ "$answer" = yes ] || fail "Nothing was changed."
+fi
+
+revoked=$(mktemp)
+undo=:
+finish() {
+    code=$?
+    trap - EXIT
+    $undo > /dev/null 2>&1 || true
+    rm -f "$revoked"
+    exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+serve() { docker compose up --detach --wait --no-deps --no-recreate redis; }
+cancel() { cli client unpause; data drop /data < /dev/null; }
+
+echo "Reading the backup ..."
+undo="data drop /data"
+data stage /data "$(cat "$here/new_epochs.lua")" < "$file"
+
+running=$(docker compose ps --status running --quiet redis)
+keep=
+if [ -n "$running" ] && [ "$(cli ping)" = PONG ]; then
+    # From here on nobody writes: what is kept is all that was ever acknowledged, and nothing is revoked meanwhile.
+    undo=cancel
+    cli client pause 600000 write > /dev/null
+    echo "Keeping what there is ..."
+    sh "$here/backup.sh" "$folder"
+    cli eval_ro "$(cat "$here/revoked.lua")" 0 > "$revoked"
+    data amend /data < "$revoked"
+else
+    keep=/data/replaced-$(date -u +%Y%m%dT%H%M%SZ)
+    echo "Redis does not answer. Its files stay in its volume, in $keep. Tickets that were revoked after the backup" \
+        "become valid again; to prevent that, change the key (docs/how-to/secrets.md)."
+fi
+echo "Replacing it ..."
+if [ -n "$running" ]; then undo=serve; fi
+docker compose stop redis
+data commit /data "$keep" < /dev/null
+undo=:
+if [ -z "$running" ]; then
+    echo "Restored. Corkboard does not run; start it."
+elif serve; then
+    echo "Restored. Every client fetches its state again."
+else
+    fail "Redis does not start; \`docker compose logs redis\` says why"
+fi
