@@ -1,0 +1,70 @@
+"""From the version of the last tag to this one: over its data, and both beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness import previous
+from tests.harness.clients import http, wait_for
+from tests.harness.local import LocalStack
+from tests.harness.traffic import Listener, Writer, notes_of
+
+
+@pytest.fixture
+def old_local(tmp_path: Path) -> Iterator[LocalStack]:
+    """The previous version as local processes, in a clone of its own."""
+    previous.required_tag()
+    code = tmp_path / "clone"
+    code.mkdir()
+    previous.unpack(code)
+    with LocalStack(code=code) as stack:
+        yield stack
+
+
+def test_make_up_upgrades_what_runs_and_its_data(old_local: LocalStack) -> None:
+    previous.check_upgrade(old_local, old_local.code, old_local.start)
+
+
+def test_both_versions_share_one_redis_and_nothing_is_lost_between_them(
+    local_stack: LocalStack, board: str, tmp_path: Path
+) -> None:
+    previous.required_tag()
+    previous.unpack(tmp_path)
+    with previous.beside(local_stack, tmp_path) as (old_app, old_sidecar):
+        writers = [Writer(app, board) for app in (local_stack, old_app)]
+        listeners = [Listener(side, f"board:{board}") for side in (local_stack, old_sidecar) for _ in "12"]
+        for thread in (*listeners, *writers):
+            thread.start()
+        wait_for(lambda: all(len(writer.acknowledged) > 40 for writer in writers), "notes of both", 90)
+        for writer in writers:
+            writer.finish()
+        # Each changes and deletes what the other wrote.
+        with http(local_stack) as new, http(old_app) as old:  # type: ignore[arg-type]
+            for client, author in ((new, writers[1]), (old, writers[0])):
+                changed, deleted = author.acknowledged[:2]
+                _ok(client.patch(f"/api/notes/{changed}", json={"text": "changed by the other"}))
+                _ok(client.delete(f"/api/notes/{deleted}"))
+            lists = [client.get("/api/notes", params={"board": board, "limit": 200}) for client in (new, old)]
+        assert lists[0].json() == lists[1].json()
+
+        stored = notes_of(local_stack, board)
+        gone = {writer.acknowledged[1] for writer in writers}
+        assert {note for writer in writers for note in writer.acknowledged} - gone <= set(stored)
+        end = lists[0].json()["cursor"]
+        for listener in listeners:
+            wait_for(lambda heard=listener: heard.events and heard.events[-1]["id"] == end, "all events", 60)
+            listener.finish()
+            assert listener.lost == 0
+            assert listener.events == listeners[0].events
+        created = [event["data"]["id"] for event in listeners[0].events if event["type"] == "note.created"]
+        assert sorted(created) == sorted({*stored, *gone})
+
+
+def _ok(answer: httpx.Response) -> Any:
+    assert answer.status_code == 200, answer.text
+    return answer.json()
