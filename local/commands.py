@@ -9,7 +9,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from local import foreign, health, logs, processes, redis_cli, render, services
+from local import foreign, health, logs, processes, redis_cli, render, services, watching
 from local.binaries import nginx as nginx_binary
 from local.errors import LocalError
 from local.services import Service
@@ -45,6 +45,7 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
     (state.run / "http_port").write_text(str(settings.http_port))
     (state.run / "https_port").write_text(str(settings.https_port if settings.tls_cert_file else ""))
     (state.run / "app").write_text(settings.app)
+    watching.write_targets(state, ports)
 
     if was_running:
         _update(wanted, state, supervisor, log_starts, conf_changed)

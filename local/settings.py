@@ -112,6 +112,8 @@ class Docker(BaseModel):
     )
     acme_email: str | None = Field(None, description="Whom the ACME server may write to.")
     loadtest_port: int = _number(8089, 1, 65535, "The web page of the load tests, on this machine only.")
+    prometheus_port: int = _number(9090, 1, 65535, "Prometheus, when you start it, on this machine only.")
+    grafana_port: int = _number(3000, 1, 65535, "Grafana, when you start it, on this machine only.")
     ca_bundle: Path | None = Field(
         None, description="A bundle of CA certificates for builds behind a proxy that intercepts TLS."
     )

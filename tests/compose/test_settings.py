@@ -45,7 +45,7 @@ def test_nginx_has_as_many_workers_as_its_quota_has_cores(
     assert f"worker_processes {workers};" in shown
 
 
-@pytest.mark.parametrize("overlay", ["dev", "loadtest", "tls"])
+@pytest.mark.parametrize("overlay", ["dev", "loadtest", "tls", "observability"])
 def test_compose_accepts_each_overlay(stack: ComposeStack, overlay: str) -> None:
     files = ["-f", "docker-compose.yml", "-f", f"docker-compose.{overlay}.yml"]
     assert "nginx" in stack.compose(*files, "config", "--services")
