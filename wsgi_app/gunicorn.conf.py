@@ -16,13 +16,14 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir = tempfile.mkdtemp(prefix="
 # Gunicorn reads this file before it puts the app's folder on the path.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from gunicorn import glogging
+from gunicorn import glogging, util
 from prometheus_client import multiprocess
 
-from wsgi_app import logs, settings
+from wsgi_app import logs, refusals, settings
 from wsgi_app.notes import store
 
 configured = settings.load()
+util.write_error = refusals.write
 
 
 class Logger(glogging.Logger):

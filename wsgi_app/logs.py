@@ -7,12 +7,17 @@ from typing import Any
 
 from flask import g, has_request_context
 
+MESSAGE_CHARACTERS = 2000
 
-class RequestId(logging.Filter):
-    """Adds `request_id` to every record made while a request is served."""
+
+class Context(logging.Filter):
+    """Adds `request_id` to every record made while a request is served, and cuts what a client made long."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Never drops a record."""
+        message = record.getMessage()
+        if len(message) > MESSAGE_CHARACTERS:
+            record.msg, record.args = message[:MESSAGE_CHARACTERS] + "…", ()
         if has_request_context() and "request_id" in g:
             record.request_id = g.request_id
         return True
@@ -32,13 +37,13 @@ def config(level: str) -> dict[str, Any]:
                 "timestamp": "time",
             }
         },
-        "filters": {"request_id": {"()": RequestId}},
+        "filters": {"context": {"()": Context}},
         "handlers": {
             "stdout": {
                 "class": "logging.StreamHandler",
                 "stream": "ext://sys.stdout",
                 "formatter": "json",
-                "filters": ["request_id"],
+                "filters": ["context"],
             }
         },
         "root": {"level": level.upper(), "handlers": ["stdout"]},
