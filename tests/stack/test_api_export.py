@@ -4,55 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 import httpx
 import psutil
 import pytest
 
-from tests.harness.api import create, listed
-from tests.harness.clients import frozen_redis, http
+from tests.harness.api import create, listed, problem
+from tests.harness.boards import many_notes
+from tests.harness.clients import frozen_redis, http, wait_for
 from tests.harness.local import LocalStack
 from tests.harness.stack import Stack
 
 NOTES, PAGE = 20_000, 200
 # More than the buffers on the way hold: up to 32 MiB a connection, and a container's port is one more.
 TEXT_BYTES = 6_000
-# So many at once are 6 MB: Redis holds what one script wrote several times until it is on the disk.
-SEEDED = 1_000
-# Writes notes as corkboard/functions.lua keeps them, but tells nobody.
-SEED = """
-local topic, padding = KEYS[1], string.rep('x', tonumber(ARGV[4]))
-for number = tonumber(ARGV[2]), tonumber(ARGV[3]) do
-  local id, text = string.format('%s.%016x', ARGV[1], number), 'note ' .. number
-  redis.call('HSET', 'notes:{' .. topic .. '}', id, cjson.encode({id = id, text = text .. padding}))
-  redis.call('HSET', 'folded:{' .. topic .. '}', id, text)
-  redis.call('ZADD', 'order:{' .. topic .. '}', number, id)
-end
-return redis.call('HSET', 'topic:{' .. topic .. '}', 'offset', ARGV[3])
-"""
-KINDS = ("notes", "folded", "order", "topic", "stream")
-
-
-@contextmanager
-def many_notes(stack: Stack, text_bytes: int) -> Iterator[str]:
-    board = f"large-{secrets.token_hex(6)}"
-    with http(stack) as client:
-        create(client, board, "the very first")
-    try:
-        for last in range(SEEDED, NOTES + 1, SEEDED):
-            numbers = str(max(2, last - SEEDED + 1)), str(last)
-            stack.redis_cli("EVAL", SEED, "1", f"board:{board}", board, *numbers, str(text_bytes))
-        yield board
-    finally:
-        stack.redis_cli("DEL", *(f"{kind}:{{board:{board}}}" for kind in KINDS))
 
 
 @pytest.fixture(scope="module")
 def large_board(stack: Stack) -> Iterator[str]:
-    with many_notes(stack, TEXT_BYTES) as board:
+    with many_notes(stack, NOTES, "x" * TEXT_BYTES) as board:
         yield board
 
 
@@ -90,6 +62,33 @@ def test_the_first_notes_arrive_before_the_others_are_read(
     assert len(ids) == NOTES - 1
 
 
+def test_more_exports_at_once_than_there_are_places_are_told_to_come_back(
+    client: httpx.Client, large_board: str
+) -> None:
+    with ExitStack() as readers:
+
+        def open_one() -> httpx.Response:
+            return readers.enter_context(
+                client.stream("GET", "/api/notes/export", params={"board": large_board})
+            )
+
+        answers = [open_one() for _ in range(3)]
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 503]
+        refused = max(answers, key=lambda answer: answer.status_code)
+        refused.read()
+        assert problem(refused, 503)
+        assert int(refused.headers["retry-after"]) > 0
+    # Places are given back, also by those who hung up, and by those who asked for the head only.
+    for _ in range(20):
+        assert client.head("/api/notes/export", params={"board": large_board}).status_code in (200, 503)
+    wait_for(lambda: len(listed_export(client, large_board)) == NOTES, "a place for an export")
+
+
+def listed_export(client: httpx.Client, board: str) -> list[bytes]:
+    answer = client.get("/api/notes/export", params={"board": board})
+    return answer.content.splitlines() if answer.status_code == 200 else []
+
+
 def test_an_export_takes_no_memory(local_stack: LocalStack) -> None:
     def memory() -> int:
         services = (psutil.Process(pid) for pid in local_stack.pids())
@@ -102,7 +101,7 @@ def test_an_export_takes_no_memory(local_stack: LocalStack) -> None:
         ):
             return sum(map(len, answer.iter_bytes()))
 
-    with many_notes(local_stack, 2_000) as board:
+    with many_notes(local_stack, NOTES, "x" * 2_000) as board:
         for _ in range(3):
             export(board)
         before = memory()

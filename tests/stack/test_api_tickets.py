@@ -11,6 +11,7 @@ import httpx
 import jwt
 import pytest
 
+from tests.harness.api import problem
 from tests.harness.clients import Socket, http
 from tests.harness.local import LocalStack
 from tests.harness.stack import Stack
@@ -78,6 +79,31 @@ def test_a_visitor_stays_the_same_and_two_are_not(stack: Stack) -> None:
     with http(stack) as one, http(stack) as other:
         assert topics(one) == topics(one)
         assert topics(one) != topics(other)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_form_on_another_site_replaces_no_session(client: httpx.Client, headers: dict[str, str]) -> None:
+    answer = client.post("/api/tickets", data={"a": "b"}, headers=headers)
+    problem(answer, 403)
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_page_of_this_site_and_a_program_get_a_ticket(client: httpx.Client) -> None:
+    for headers in (
+        {},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://behind.a.proxy"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": str(client.base_url).rstrip("/")},
+    ):
+        assert client.post("/api/tickets", headers=headers).status_code == 201
 
 
 def test_a_session_that_was_tampered_with_is_a_new_visitor(client: httpx.Client) -> None:

@@ -177,6 +177,38 @@ def test_a_client_that_nobody_trusts_cannot_pretend_https(client: httpx.Client) 
     assert not any("; Secure" in cookie for cookie in cookies)
 
 
+@pytest.mark.parametrize(
+    "request_lines",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nX-A: b\x01c\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nCookie: \x7f\r\nConnection: close\r\n\r\n",
+        b"A" * 300 + b" / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"G / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ],
+    ids=["control character", "delete", "long method", "short method"],
+)
+def test_what_gunicorn_refuses_is_a_400_problem(stack: Stack, request_lines: bytes) -> None:
+    head, _, body = raw(stack, request_lines).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in head
+    assert b"X-Accel" not in head
+    assert f"X-Request-Id: {json.loads(body)['request_id']}".encode() in head
+
+
+def test_a_line_of_the_log_has_a_bound_and_is_text(stack: Stack, client: httpx.Client) -> None:
+    path = "/" + "a" * 3_000
+    sent = client.build_request("GET", path, params={"q": "b" * 3_000})
+    sent.headers = httpx.Headers([*sent.headers.raw, (b"User-Agent", b"c" * 1_000 + b"\xff" * 5_000)])
+    request_id = client.send(sent).headers["x-request-id"]
+    line = wait_for(lambda: _log_line(stack, request_id), "the request's line in the access log")
+    assert str(line["path"]) in path
+    assert len(str(line)) < 4_000
+    sent = client.build_request("A" * 300, "/", headers=[(b"User-Agent", b"ok \xff\xfe")])
+    request_id = client.send(sent).headers["x-request-id"]
+    line = wait_for(lambda: _log_line(stack, request_id), "the request's line in the access log")
+    assert (line["user_agent"], line["method"]) == ("ok ", "A" * 32)
+
+
 def test_the_log_has_the_real_address_whatever_a_client_claims(stack: Stack, client: httpx.Client) -> None:
     request_id = client.get("/readyz", headers={"X-Forwarded-For": "1.2.3.4"}).headers["x-request-id"]
     line = wait_for(lambda: _log_line(stack, request_id), "the request's line in the access log")

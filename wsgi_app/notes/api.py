@@ -5,18 +5,17 @@ from __future__ import annotations
 import errno
 import logging
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from ipaddress import ip_network
 
-from cachetools import LRUCache
 from flask import Blueprint, Flask, Response, current_app, json, request, stream_with_context, url_for
 from pydantic import TypeAdapter
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
 from werkzeug.routing import BaseConverter
 
 from corkboard import StoreUnavailable, position
+from wsgi_app.notes import remembered
 from wsgi_app.notes import store as notes
 from wsgi_app.notes.models import BoardQuery, ListQuery, NewNote, NoteChanges
 from wsgi_app.settings import Settings
@@ -28,15 +27,6 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 changes_adapter: TypeAdapter[NoteChanges] = TypeAdapter(NoteChanges)
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 VERSION_TAG = re.compile(r"[1-9][0-9]{0,15}")
-CACHE_BYTES = 16 * 1024 * 1024
-# At most what a kept list takes besides its body: the longest query, and the objects around it.
-CACHE_ENTRY_BYTES = 4 * 1024
-
-# Lists as they were last answered, by query. What they reflect is their ETag.
-_lists: LRUCache[str, tuple[str, bytes]] = LRUCache(
-    CACHE_BYTES, getsizeof=lambda kept: CACHE_ENTRY_BYTES + len(kept[1])
-)
-_lists_lock = threading.Lock()
 
 
 @blueprint.get("/notes")
@@ -46,16 +36,13 @@ def list_notes() -> Response:
     cursor = position(notes.topic_of(query.board))
     if request.if_none_match.contains_weak(cursor):
         return _tagged(Response(status=304), cursor)
-    key = query.model_dump_json()
-    with _lists_lock:
-        kept, body = _lists.get(key, ("", b""))
+    kept, body = remembered.find(query)
     if kept != cursor:
         is_search = query.q or query.done is not None
         with _turns("searches").turn() if is_search else nullcontext():
             page = notes.page(query)
         cursor, body = page.cursor, _list_body(page)
-        with _lists_lock:
-            _lists[key] = cursor, body
+        remembered.remember(query, cursor, body)
     return _tagged(_json(body), cursor)
 
 

@@ -27,7 +27,7 @@ IDEMPOTENCY = "idem:{notes}"
 # The board is part of the id, so that an id alone leads to the note's topic.
 NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
 EXPORT_NOTES = 200  # read at a time
-SEARCH_STEPS = 64  # calls of Redis before a search says what it has found so far
+SEARCH_STEPS = 16  # calls of Redis before a search says what it has found so far
 
 
 class NoSuchNote(Exception):

@@ -1,0 +1,80 @@
+"""Clients that take large answers, and take their time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+
+from tests.harness.boards import many_notes
+from tests.harness.clients import http
+from tests.harness.local import LocalStack
+from tests.harness.visitor import Visitor
+
+READERS = 50
+SECONDS = 6
+# As a real page's, 27 kB a second, and everywhere in the kernel as little room as there can be.
+READ_BYTES, PAUSE = 2_700, 0.1
+
+
+@contextmanager
+def slow_readers(stack: LocalStack, path: str) -> Iterator[list[socket.socket]]:
+    """Fifty connections, of two addresses each, that asked for the path and read nothing yet."""
+    with ExitStack() as connections:
+        readers = []
+        for number in range(READERS):
+            reader = connections.enter_context(socket.socket())
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.bind((f"127.0.1.{1 + number // 2}", 0))
+            reader.connect(("127.0.0.1", stack.port))
+            reader.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            reader.setblocking(False)
+            readers.append(reader)
+            time.sleep(PAUSE / 2)  # it is not the burst that matters here
+        yield readers
+
+
+def worst(client: httpx.Client, readers: list[socket.socket]) -> float:
+    """The slowest of what a person asks for in the meantime, in seconds."""
+    slowest = 0.0
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        for method, path in (("GET", "/"), ("GET", "/readyz"), ("POST", "/api/notes")):
+            begun = time.monotonic()
+            body = {"text": "in the meantime"} if method == "POST" else None
+            client.request(method, path, json=body).raise_for_status()
+            slowest = max(slowest, time.monotonic() - begun)
+        for reader in readers:
+            try:
+                reader.recv(READ_BYTES)
+            except BlockingIOError:
+                pass
+            except OSError:
+                readers.remove(reader)
+        time.sleep(PAUSE)
+    return slowest
+
+
+@pytest.fixture(scope="module")
+def board(stack: LocalStack) -> Iterator[str]:
+    # 200 of these notes are more than nginx holds in memory.
+    with many_notes(stack, 6_000, "x" * 6_000) as board:
+        yield board
+
+
+@pytest.mark.usefixtures("remembers")
+@pytest.mark.parametrize("path", ["/api/notes/export?board={}", "/api/notes?limit=200&board={}"])
+def test_slow_readers_hold_no_threads_that_others_need(
+    stack: LocalStack, visitor: Visitor, board: str, path: str
+) -> None:
+    with http(stack, timeout=10) as client:
+        alone = worst(client, [])
+        idle = visitor.watch(3)
+        with slow_readers(stack, path.format(board)) as readers:
+            during = worst(client, readers)
+            visitor.report().undisturbed(idle)
+    assert during < max(1, 5 * alone)
