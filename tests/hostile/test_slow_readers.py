@@ -31,7 +31,7 @@ def slow_readers(stack: LocalStack, path: str) -> Iterator[list[socket.socket]]:
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             reader.bind((f"127.0.1.{1 + number // 2}", 0))
             reader.connect(("127.0.0.1", stack.port))
-            reader.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            reader.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             reader.setblocking(False)
             readers.append(reader)
             time.sleep(PAUSE / 2)  # it is not the burst that matters here
