@@ -86,7 +86,7 @@ class Door:
             raise HTTPException(403, "The ticket was revoked.")
         if topic is not None and (refusal := self.refusal(topic, ticket)) is not None:
             raise HTTPException(401 if ticket is None else 403, f"{refusal}.")
-        if (reason := self.unavailable()) is not None:
+        if (reason := self.unavailable()) is not None and (self.closing or not self._reader.serves):
             raise HTTPException(503, reason)
         return ticket
 

@@ -46,10 +46,13 @@ STUCK_SECONDS = 15.0  # until a process whose loop stands still ends itself
 GARBAGE_OBJECTS = 50_000
 
 # Redis. A connection without a sign of life for SILENCE_SECONDS is given up; a ping goes out every tick.
+# Clients still come in when it was lost less than PATIENCE_SECONDS ago: a restart takes about one.
+CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 2.0
 SILENCE_SECONDS = 6.0
+PATIENCE_SECONDS = 2.0
 TICK_SECONDS = 2.0
-RECONNECT_SECONDS = (0.1, 1.0)
+RECONNECT_SECONDS = (0.05, 0.3)
 CLOCK_SECONDS = 0.1  # by which a publisher's clock may be ahead before it counts as wrong
 READ_EVENTS = 500
 READ_TOPICS = 100

@@ -54,15 +54,16 @@ class Settings(Place):
         description="Processes. About one per core; more only help while the cores are idle.",
     )
     wsgi_threads: int = Field(
-        default=8,
+        default=32,
         ge=1,
         le=256,
-        description="Threads per process: how many requests it can hold while they wait for Redis.",
+        description="Threads per process: how many requests it can hold. Three quarters of them may wait for "
+        "Redis.",
     )
 
     def redis_connections(self) -> int:
         """How many of a process' threads may wait for Redis. The others answer what needs no Redis."""
-        return max(1, self.wsgi_threads - max(2, self.wsgi_threads // 4))
+        return max(1, self.wsgi_threads * 3 // 4)
 
     def keys(self) -> list[str]:
         """The keys of sessions: the first signs, all are accepted.

@@ -40,12 +40,18 @@ class Reader:
         self._revoked: dict[str, float] = {}  # subject -> tickets issued until then (Unix time) are void
         self._heard = time.monotonic()
         self._listening = False
+        self._lost_at = -math.inf  # when a session ended that was more than a try
         metrics.reader_silence.set_function(self._silence)
 
     @property
     def ready(self) -> bool:
         """Whether it is subscribed, and Redis has given a sign of life recently."""
         return self._listening and self._silence() < limits.SILENCE_SECONDS
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready, or was so a moment ago and is likely to be so again soon."""
+        return self.ready or time.monotonic() - self._lost_at < limits.PATIENCE_SECONDS
 
     def is_revoked(self, subject: str, issued: float) -> bool:
         """Whether a ticket of `subject` that was issued then (Unix time) was revoked."""
@@ -73,6 +79,7 @@ class Reader:
         """One session after another, until it is cancelled. Never fails."""
         while True:
             connection: Connection = self.redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+            begun = time.monotonic()
             try:
                 await self._session(connection)
             except (RedisError, OSError, TimeoutError) as error:
@@ -81,6 +88,8 @@ class Reader:
                 # A reader that is dead in a process that lives would be the worst of all ends.
                 log.exception("unexpected; trying again")
             finally:
+                if self._listening and time.monotonic() - begun > limits.TICK_SECONDS:
+                    self._lost_at = time.monotonic()
                 self._listening = False
                 await connection.disconnect(nowait=True)
             await asyncio.sleep(random.uniform(*limits.RECONNECT_SECONDS))

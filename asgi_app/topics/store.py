@@ -27,7 +27,8 @@ def connect(settings: Settings) -> Redis:
         str(settings.redis_url),
         username="asgi" if password else None,
         password=password,
-        socket_connect_timeout=limits.ANSWER_SECONDS,
+        # The lookup of the name included. While a container is replaced its address answers nothing at all.
+        socket_connect_timeout=limits.CONNECT_SECONDS,
         socket_timeout=limits.ANSWER_SECONDS,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
