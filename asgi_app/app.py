@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_app import health, presence, problems, tasks, transports
+from asgi_app import health, limits, presence, problems, tasks, transports
 from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
@@ -26,7 +26,7 @@ class Sidecar:
     def __init__(self, settings: Settings) -> None:
         self.listeners = Listeners()
         self._reader = Reader(settings, self.listeners.revoke)
-        self._hub = Hub(self._reader)
+        self._hub = Hub(self._reader, limits.TOPICS_PER_SOCKET * settings.max_sockets)
         self.door = Door(settings, self._reader, self.listeners)
         routes = [
             *transports.routes(self.door, self._hub),
@@ -59,6 +59,7 @@ class Sidecar:
             for job in (
                 self._reader.run(),
                 self._hub.keep_trimmed(),
+                self.door.allowances.keep_few(),
                 presence.Counter(self._reader.redis, self._hub).run(),
                 watchdog.watch(),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -11,6 +10,7 @@ from starlette.requests import HTTPConnection
 from asgi_app import metrics, tickets
 from asgi_app.settings import Settings
 from asgi_app.tickets import Ticket
+from asgi_app.topics.budget import Allowance, Allowances
 from asgi_app.topics.listener import Listener, Listeners
 from asgi_app.topics.reader import Reader
 
@@ -24,7 +24,7 @@ class Door:
         self._settings = settings
         self._keys = settings.keys()
         self._reader = reader
-        self._inside: Counter[str] = Counter()  # by address
+        self.allowances = Allowances(settings)
         self._total = 0
 
     def admit(self, connection: HTTPConnection, topic: str | None) -> Admission:
@@ -36,7 +36,7 @@ class Door:
         outcome = "500"
         try:
             ticket = self._check(connection, topic)
-            admission = Admission(self, client_address(connection), ticket)
+            admission = Admission(self, self.allowances.of(client_address(connection)), ticket)
             outcome = "accepted"
         except HTTPException as refusal:
             outcome = str(refusal.status_code)
@@ -55,31 +55,31 @@ class Door:
             return "This process is about to end; another one serves you."
         return None if self._reader.ready else "Redis is not responding; try again."
 
-    def take_place(self, address: str) -> None:
+    def take_place(self, allowance: Allowance) -> None:
         """Counts one more client of this address, unless there are too many.
 
         Raises:
             HTTPException: 429 or 503.
         """
-        if self._inside[address] >= self._settings.max_sockets_per_client:
+        if allowance.sockets >= self._settings.max_sockets_per_client:
             raise HTTPException(429, "Too many connections from your address: see MAX_SOCKETS_PER_CLIENT.")
         if self._total >= self._settings.max_sockets:
             raise HTTPException(503, "This process is full: see MAX_SOCKETS and ASGI_REPLICAS.")
-        self._inside[address] += 1
+        allowance.sockets += 1
         self._total += 1
         metrics.connections.inc()
 
-    def free_place(self, address: str) -> None:
+    def free_place(self, allowance: Allowance) -> None:
         """Undoes `take_place`."""
         self._total -= 1
-        self._inside[address] -= 1
-        if not self._inside[address]:
-            del self._inside[address]
+        allowance.sockets -= 1
         metrics.connections.dec()
 
     def _check(self, connection: HTTPConnection, topic: str | None) -> Ticket | None:
         if not origin_allowed(connection, self._settings.allowed_origins):
-            raise HTTPException(403, "Pages of this origin may not connect: see ALLOWED_ORIGINS.")
+            raise HTTPException(
+                403, "Pages of this origin may not connect: see ALLOWED_ORIGINS and TRUSTED_PROXIES."
+            )
         token = _token(connection)
         ticket = tickets.read(token, self._keys) if token else None
         if ticket is not None and self._reader.is_revoked(ticket.subject, ticket.issued):
@@ -94,13 +94,13 @@ class Door:
 class Admission:
     """The place of one client that was let in, from its making until `leave`."""
 
-    __slots__ = ("_address", "_door", "_listener", "ticket")
+    __slots__ = ("_door", "_listener", "allowance", "ticket")
 
-    def __init__(self, door: Door, address: str, ticket: Ticket | None) -> None:
-        door.take_place(address)
+    def __init__(self, door: Door, allowance: Allowance, ticket: Ticket | None) -> None:
+        door.take_place(allowance)
         self.ticket = ticket
+        self.allowance = allowance
         self._door: Door | None = door
-        self._address = address
         self._listener: Listener | None = None
 
     def serve(self, listener: Listener) -> None:
@@ -116,23 +116,36 @@ class Admission:
             if self._listener is not None:
                 door.listeners.discard(self._listener)
                 self._listener = None
-            door.free_place(self._address)
+            door.free_place(self.allowance)
 
 
 def origin_allowed(connection: HTTPConnection, allowed: tuple[str, ...]) -> bool:
     """Whether the page that asks may connect. Programs other than browsers send no Origin, and may.
 
-    Browsers let any page open a WebSocket anywhere, with the cookies of there: RFC 6455 section 10.2.
+    Browsers let any page open a WebSocket anywhere, with the cookies of there: RFC 6455 section 10.2. Without
+    a list the page must be of the origin that was asked for: scheme, host and port (RFC 6454 section 5).
     """
     origin = connection.headers.get("origin")
     if origin is None:
         return True
     if allowed:
         return origin in allowed
+    # nginx, or what terminates TLS in front of it, knows how the client came.
+    secure = connection.headers.get("x-forwarded-proto", connection.url.scheme) in ("https", "wss")
+    here = f"{'https' if secure else 'http'}://{connection.headers.get('host', '')}"
+    return (found := _origin(origin)) is not None and found == _origin(here)
+
+
+def _origin(text: str) -> tuple[str, str, int] | None:
+    # Scheme, host, port; None when the text is not an origin and nothing else.
     try:
-        return urlsplit(origin).netloc == connection.headers.get("host")
-    except ValueError:
-        return False
+        parts = urlsplit(text)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    if not parts.hostname or "@" in parts.netloc or parts.path or parts.query or parts.fragment:
+        return None
+    return parts.scheme, parts.hostname, port
 
 
 def client_address(connection: HTTPConnection) -> str:

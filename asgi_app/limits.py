@@ -5,11 +5,16 @@ Always read as `limits.NAME`, so that there is one value, and a test may change 
 
 from __future__ import annotations
 
-# One connection: what it may ask for, and how far it may fall behind before it is closed with 1013.
+# One connection: what it may ask for, and how far it may fall behind before it is closed with 1013. Frames of
+# all kinds count: messages, their fragments, pings and pongs.
 CONNECTION_TOPICS = 100
 MESSAGES_PER_SECOND = 100
 MESSAGE_BYTES = 64 * 1024
+FRAMES_PER_SECOND = 250
+BYTES_PER_SECOND = 512 * 1024
+PARSED_BYTES = 1024  # in one piece; at most 170 frames
 BACKLOG_BYTES = 1024 * 1024
+SEND_BYTES = 64 * 1024  # that the kernel takes beyond that; it keeps twice as much for its own needs
 BEHIND_SECONDS = 10.0
 
 # WebSockets. A peer that is dead is dropped within 40 s: pings are spread over 15 to 25 s.
@@ -17,6 +22,16 @@ PING_SECONDS = 20.0
 PONG_SECONDS = 15.0
 CLOSE_SECONDS = 2.0  # to answer a close frame
 DISCARD_SECONDS = 0.5  # in which a client that broke the protocol may go on sending
+DISCARD_PAUSE_SECONDS = 0.02  # between two reads of what is discarded
+
+# All clients of this process together. An address may use the same share of each as of the sockets:
+# MAX_SOCKETS_PER_CLIENT / MAX_SOCKETS, an eighth by default. A replay is what a client missed, on its way.
+ALL_FRAMES_PER_SECOND = 8000
+REPLAYS = 512  # at the same time
+REPLAYED_BYTES_PER_SECOND = 64 * 1024 * 1024
+REPLAY_BYTES = 64 * 1024  # one step of a replay
+REPLAY_WAIT_SECONDS = 10.0
+TOPICS_PER_SOCKET = 2  # on average, topics that nobody else listens to
 
 # Event streams and polls, and plain HTTP.
 IDLE_SECONDS = 15.0  # until a quiet stream shows that it is alive
@@ -26,7 +41,9 @@ RETRY_SECONDS = 1
 KEEP_ALIVE_SECONDS = 75
 BACKLOG_CONNECTIONS = 4096
 
-# What is kept of topics. Without listeners a topic lingers: a page that is loaded again finds it warm.
+# What is kept of topics. One with events lingers without listeners: a page that is loaded again finds it
+# warm.
+LINGERING_TOPICS = 1000
 TAIL_EVENTS = 1000
 TAIL_BYTES = 1024 * 1024
 TAILS_BYTES = 64 * 1024 * 1024
@@ -34,6 +51,8 @@ TRIM_SECONDS = 5.0
 LINGER_SECONDS = 60.0
 BLOCK_EVENTS = 200
 BLOCKS_BYTES = 16 * 1024 * 1024
+BLOCKS_SECONDS = 10.0
+BLOCKS_READING = 16
 
 # Turns of the event loop. Writing to a slice takes about two milliseconds. Writing to a large audience takes
 # longer than waiting for the events right behind, which are then written along.

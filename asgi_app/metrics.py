@@ -42,6 +42,9 @@ gaps = Counter("corkboard_gaps_filled", "Events that the channel did not bring, 
 recoveries = Counter("corkboard_recoveries", "Clients that came back with a cursor, by outcome", ["outcome"])
 evictions = Counter("corkboard_evictions", "Connections that the sidecar ended, by close code", ["code"])
 ready = Gauge("corkboard_ready", "1 while this process serves clients, as /ws/readyz says")
+limited = Counter(
+    "corkboard_limited", "Times that a client reached a limit, by limit: frames, replays, topics", ["limit"]
+)
 reader_sessions = Counter("corkboard_reader_sessions", "Connections of the reader to Redis so far")
 reader_silence = Gauge("corkboard_reader_silence_seconds", "Since the last sign of life from Redis")
 reader_answer = Histogram(

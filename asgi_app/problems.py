@@ -16,6 +16,19 @@ from starlette.responses import Response
 from asgi_app import limits
 
 
+def document(status: int, detail: str, request_id: str = "", **more: Any) -> bytes:
+    """The document that says what is wrong; `more` are further members of it."""
+    members = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+        **more,
+    }
+    return json.dumps(members).encode()
+
+
 def problem(
     connection: HTTPConnection,
     status: int,
@@ -24,17 +37,12 @@ def problem(
     **more: Any,
 ) -> Response:
     """The answer to `connection` that says what is wrong; `more` are further members of the document."""
-    document = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "request_id": connection.headers.get("x-request-id", ""),
-        **more,
-    }
     retry = {"Retry-After": str(limits.RETRY_SECONDS)} if status in (429, 503) else {}
     return Response(
-        json.dumps(document), status, {**retry, **(headers or {})}, media_type="application/problem+json"
+        document(status, detail, connection.headers.get("x-request-id", ""), **more),
+        status,
+        {**retry, **(headers or {})},
+        media_type="application/problem+json",
     )
 
 

@@ -103,7 +103,7 @@ class DirectProtocol(WritingProtocol):
         while inbox and self.session is not None:
             await self.session.handle(inbox.pop(0))
         self._serving = self._inbox = None
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and self._rest is None:
             self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -136,7 +136,9 @@ class DirectProtocol(WritingProtocol):
         Uvicorn hangs up at once; then the kernel answers what is still coming with a reset, and the client
         never reads the reason.
         """
-        if not self.close_sent and (close := self.conn.close_sent) is not None:
+        if self.conn.close_rcvd is not None:
+            super().handle_parser_exception()
+        elif not self.close_sent and (close := self.conn.close_sent) is not None:
             self._goodbye(Ending(close.code, close.reason), limits.DISCARD_SECONDS)
 
     def handle_close(self, event: Frame) -> None:

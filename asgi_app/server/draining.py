@@ -9,6 +9,7 @@ import socket
 
 import uvicorn
 
+from asgi_app import limits
 from asgi_app.door import Door
 from asgi_app.topics.listener import RESTARTING
 
@@ -22,6 +23,18 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._door = door
         self._seconds = drain_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by Uvicorn. What it accepts inherits a small send buffer.
+
+        Left to itself the kernel takes several MiB for a client that does not read. nginx is near, so that a
+        small buffer costs no speed.
+        """
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
+                    same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.SEND_BYTES)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by Uvicorn when it was told to stop; the server still accepts connections then."""

@@ -12,6 +12,7 @@ from asgi_app import limits, logs
 from asgi_app.door import Door
 from asgi_app.server.direct import DirectProtocol
 from asgi_app.server.draining import DrainingServer
+from asgi_app.server.flood import MeteredProtocol
 from asgi_app.server.upgrade import UpgradingProtocol
 from asgi_app.settings import Settings
 
@@ -31,7 +32,7 @@ def until_stopped(app: ASGIApp, door: Door, settings: Settings) -> None:
         server_header=False,
         backlog=limits.BACKLOG_CONNECTIONS,
         http=UpgradingProtocol,
-        ws=DirectProtocol if settings.websocket_writer == "direct" else "websockets-sansio",
+        ws=DirectProtocol if settings.websocket_writer == "direct" else MeteredProtocol,
         ws_max_size=limits.MESSAGE_BYTES,
         # 14 KiB per connection instead of 64: https://websockets.readthedocs.io/en/stable/topics/memory.html
         ws_per_message_deflate=False,

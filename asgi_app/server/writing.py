@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
 from asgi_app import limits, metrics
+from asgi_app.server.flood import MeteredProtocol
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.event import Batch, frame
 from asgi_app.topics.listener import BACKLOG, BEHIND, Ending, Gone
@@ -16,7 +15,7 @@ from asgi_app.transports import messages
 log = logging.getLogger(__name__)
 
 
-class WritingProtocol(WebSocketsSansIOProtocol):
+class WritingProtocol(MeteredProtocol):
     """A WebSocket that is its own `session.Connection`."""
 
     _behind: asyncio.TimerHandle | None = None  # runs while the client reads more slowly than we write

@@ -33,6 +33,11 @@ class Batch:
         self.events = events
 
     @property
+    def size(self) -> int:
+        """Bytes of their JSON."""
+        return sum([len(event.json) for event in self.events])
+
+    @property
     def messages(self) -> Sequence[bytes]:
         """All of them as JSON."""
         return [event.json for event in self.events]

@@ -39,15 +39,30 @@ class Gaps:
         done = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(name, []).append(done)
         self.mark(name)
-        async with asyncio.timeout(limits.ANSWER_SECONDS + 1):
-            await done
+        try:
+            async with asyncio.timeout(limits.ANSWER_SECONDS + 1):
+                await done
+        except BaseException:
+            # Nobody may ask for this topic again.
+            waiting = self._waiting.get(name, [])
+            if done in waiting:
+                waiting.remove(done)
+            if not waiting:
+                self._waiting.pop(name, None)
+            raise
 
     async def next(self) -> list[str]:
         """Waits for marked names, and takes some."""
         while not self._marked:
             self._work.clear()
             await self._work.wait()
-        names = list(islice(self._marked, limits.READ_TOPICS))
+        # Those first that a client waits for: the others may be thousands, and mostly nothing is missing.
+        urgent = (name for name in self._waiting if name in self._marked)
+        names = list(islice(urgent, limits.READ_TOPICS))
+        left = limits.READ_TOPICS - len(names)
+        if left > 0:
+            self._marked.difference_update(names)
+            names += islice(self._marked, left)
         self._marked.difference_update(names)
         return names
 

@@ -25,6 +25,7 @@ RESTARTING = Ending(1012, "restarting: come back")
 BACKLOG = Ending(1013, f"too slow: more than {limits.BACKLOG_BYTES // 1024} KiB waits to be read")
 BEHIND = Ending(1013, f"too slow: behind for {limits.BEHIND_SECONDS:.0f} s")
 UNAVAILABLE = Ending(1013, "Redis is not responding: come back")
+CROWDED = Ending(1013, "too many replays or topics at the moment: come back")
 TICKET_EXPIRED = Ending(4401, "the ticket has expired: get a new one, come back")
 REVOKED = Ending(4403, "the ticket was revoked")
 

@@ -41,8 +41,9 @@ def connect(settings: Settings) -> Redis:
 async def read_many(
     redis: Redis, wanted: Sequence[tuple[str, int | None]], count: int = limits.READ_EVENTS
 ) -> list[Answer | ResponseError]:
-    """The events of each topic after an offset, at most `count`; with None its last ones. One round trip.
+    """The position of each topic, and its events after an offset, at most `count`; none with None.
 
+    One round trip.
     A topic whose keys hold something else gets the error in its place, so that the others do not suffer.
 
     Raises:
@@ -52,17 +53,16 @@ async def read_many(
     async with redis.pipeline(transaction=True) as pipe:
         for name, after in wanted:
             pipe.hmget(keys.position(name), "epoch", "offset")
-            if after is None:
-                pipe.xrevrange(keys.stream(name), count=limits.TAIL_EVENTS)
-            else:
+            if after is not None:
                 pipe.xrange(keys.stream(name), min=f"{after + 1}-0", count=count)
-        raw = await pipe.execute(raise_on_error=False)
+        raw = iter(await pipe.execute(raise_on_error=False))
     answers: list[Answer | ResponseError] = []
-    for (_, after), position, entries in zip(wanted, raw[::2], raw[1::2], strict=True):
+    for _, after in wanted:
+        position, entries = next(raw), [] if after is None else next(raw)
         error = next((each for each in (position, entries) if isinstance(each, ResponseError)), None)
         if error is None:
             now = _cursor(position)
-            answers.append((now, _events(now, entries[::-1] if after is None else entries)))
+            answers.append((now, _events(now, entries)))
         elif str(error).startswith("WRONGTYPE"):
             answers.append(error)
         else:

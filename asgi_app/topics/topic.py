@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from asgi_app import limits, metrics
+from asgi_app.topics.budget import Allowance
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch, Event, Notice
 from asgi_app.topics.listener import Listener
@@ -30,7 +31,7 @@ class Topic:
         self._queue: deque[Event | Notice | Listener | Cursor] = deque()
         self._work: Iterator[None] | None = None
         self._later = later or asyncio.get_running_loop().call_later
-        self._replays: dict[int, Batch] = {}
+        self.owner: Allowance | None = None  # of the address with which it began
 
     def accept(self, cursor: Cursor, event: Event) -> bool:
         """Takes an event of the channel. False: an event before it is missing, or the epoch is another."""
@@ -69,8 +70,8 @@ class Topic:
                 metrics.gaps.inc(asked is not None)
         return self.position.offset < now.offset
 
-    def after(self, cursor: Cursor) -> Batch | None:
-        """The events after `cursor`; None when some are no longer in memory.
+    def missing(self, cursor: Cursor) -> int:
+        """How many events lie between `cursor` and the topic's position.
 
         Raises:
             LookupError: `cursor` is of another epoch, or ahead of the topic.
@@ -80,12 +81,20 @@ class Topic:
         missing = self.position.offset - cursor.offset
         if missing < 0 or not (cursor == BEGINNING or cursor.epoch == self.position.epoch):
             raise LookupError(f"{cursor} is not on the way to {self.position}")
-        if missing > len(self._tail):
-            return None
-        # Many clients come back from the same position: what they need is put together once.
-        if missing not in self._replays:
-            self._replays[missing] = Batch([self._tail[index] for index in range(-missing, 0)])
-        return self._replays[missing]
+        return missing
+
+    @property
+    def forgotten(self) -> int:
+        """The offset of the last event that is no longer in memory."""
+        return (self.position.offset if self.position else 0) - len(self._tail)
+
+    def remembers(self, count: int) -> bool:
+        """Whether the last `count` events are in memory."""
+        return count <= len(self._tail)
+
+    def last(self, count: int) -> Iterator[Event]:
+        """The last `count` events, from the first of them on; the topic remembers so many."""
+        return (self._tail[index] for index in range(-count, 0))
 
     def tell(self, notice: Notice) -> None:
         """Writes a notice to all listeners, in its place among the events."""
@@ -115,7 +124,6 @@ class Topic:
     def forget(self) -> None:
         """Gives the tail's memory back; those who need it read it from the stream."""
         self._tail.clear()
-        self._replays.clear()
         self.bytes = 0
 
     def _continues(self, epoch: str) -> bool:
@@ -123,7 +131,6 @@ class Topic:
 
     def _advance(self, cursor: Cursor, event: Event) -> None:
         self.position = cursor
-        self._replays.clear()
         self._tail.append(event)
         self.bytes += len(event.json)
         while len(self._tail) > limits.TAIL_EVENTS or self.bytes > limits.TAIL_BYTES:

@@ -13,6 +13,7 @@ def routes(door: Door, hub: Hub) -> list[BaseRoute]:
     """One route per transport."""
     return [
         websocket.route(door, hub),
+        websocket.no_handshake(),
         sse.route(door, hub),
         poll.route(door, hub),
     ]

@@ -13,9 +13,10 @@ from starlette.types import Receive, Scope, Send
 
 from asgi_app import limits, metrics
 from asgi_app.door import Door
+from asgi_app.topics.budget import Allowance, Crowded, TooManyTopics
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.hub import Hub
-from asgi_app.topics.listener import BACKLOG, TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
+from asgi_app.topics.listener import BACKLOG, CROWDED, TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def listening(
         if ticket is not None and door.refusal(topic, None) is not None:
             loop = asyncio.get_running_loop()
             expiry = loop.call_later(ticket.seconds_left(), listener.end, TICKET_EXPIRED)
-        subscribing = asyncio.create_task(_subscribe(hub, topic, since, listener))
+        subscribing = asyncio.create_task(_subscribe(hub, topic, since, listener, admission.allowance))
         yield subscribing
     finally:
         admission.leave()
@@ -98,8 +99,7 @@ class ByteStream:
         while not self._ended or self._pending:
             self._work.clear()
             if self._pending:
-                pending, self._pending, self._bytes = b"".join(self._pending), [], 0
-                yield pending
+                yield self._take()
                 if not self._pending:
                     self._empty.set()
                 continue
@@ -108,6 +108,17 @@ class ByteStream:
                     await self._work.wait()
             except TimeoutError:
                 yield self.idle
+
+    def _take(self) -> bytes:
+        # Some of what waits, not all: until it is put together all listeners share it.
+        taken, size = 0, 0
+        while taken < len(self._pending) and size < limits.REPLAY_BYTES:
+            size += len(self._pending[taken])
+            taken += 1
+        some = b"".join(self._pending[:taken])
+        del self._pending[:taken]
+        self._bytes -= size
+        return some
 
 
 class Stream(StreamingResponse):
@@ -124,11 +135,16 @@ class Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _subscribe(hub: Hub, topic: str, since: Cursor | None, listener: Listener) -> bool:
+async def _subscribe(
+    hub: Hub, topic: str, since: Cursor | None, listener: Listener, allowance: Allowance
+) -> bool:
     try:
-        await hub.subscribe(topic, since, listener)
+        await hub.subscribe(topic, since, listener, allowance)
     except (RedisError, TimeoutError):
         listener.end(UNAVAILABLE)
+        return False
+    except (Crowded, TooManyTopics):
+        listener.end(CROWDED)
         return False
     except Gone:
         return False

@@ -41,7 +41,7 @@ def route(door: Door, hub: Hub) -> BaseRoute:
             finally:
                 gone.cancel()
                 complete.cancel()
-        return answer.response() or problem(request, 503, f"{UNAVAILABLE.reason}.")
+        return answer.response() or problem(request, 503, f"{answer.why.reason}.")
 
     return APIRoute("/ws/poll", poll, methods=["GET"])
 
@@ -55,6 +55,7 @@ class Poll:
         self._cursor: bytes | None = None  # after them
         self._recovered = True
         self._presence: bytes | None = None
+        self.why = UNAVAILABLE
 
     def write(self, batch: Batch) -> None:
         if isinstance(batch, Notice):
@@ -78,6 +79,7 @@ class Poll:
         """Answers with what there is; when the client asks again, it learns why."""
         if not self.complete.is_set():
             metrics.evictions.labels(why.code).inc()
+            self.why = why
             self.complete.set()
 
     def response(self) -> Response | None:

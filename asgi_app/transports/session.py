@@ -12,9 +12,10 @@ from redis.exceptions import RedisError
 
 from asgi_app import limits
 from asgi_app.door import Admission, Door
+from asgi_app.topics.budget import Crowded, TooManyTopics
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.hub import Hub
-from asgi_app.topics.listener import TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
+from asgi_app.topics.listener import CROWDED, TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
 from asgi_app.transports.messages import Error, Ping, Pong, Subscribe, client_message
 
 log = logging.getLogger(__name__)
@@ -93,9 +94,14 @@ class Session:
             return
         since = Cursor.parse(message.since) if message.since else None
         try:
-            await self._hub.subscribe(topic, since, self._connection)
+            await self._hub.subscribe(topic, since, self._connection, self._admission.allowance)
         except (RedisError, TimeoutError):
             self._connection.end(UNAVAILABLE)
+        except Crowded:
+            self._connection.end(CROWDED)
+        except TooManyTopics:
+            detail = "too many topics that nobody else listens to from your address"
+            self._say(Error(code="too_many_topics", detail=detail))
         except Gone:
             log.debug("gone before it was subscribed")
         else:

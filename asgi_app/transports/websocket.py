@@ -7,14 +7,16 @@ import json
 from typing import Protocol
 
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from asgi_app import limits, metrics
 from asgi_app.door import Door
-from asgi_app.problems import problem_of
+from asgi_app.problems import problem, problem_of
+from asgi_app.topics.budget import Allowance
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
@@ -22,8 +24,15 @@ from asgi_app.topics.listener import BACKLOG, BEHIND, Ending
 from asgi_app.transports import messages
 from asgi_app.transports.session import BINARY, Connection, Session
 
-# The ASGI extension under which a server offers a `DirectConnection`.
+# The ASGI extensions under which a server offers a `DirectConnection`, and a `Meter`.
 DIRECT = "corkboard.direct"
+METER = "corkboard.meter"
+
+
+class Meter(Protocol):
+    """A connection whose server counts frames, for all connections of an address together."""
+
+    allowance: Allowance | None
 
 
 class DirectConnection(Connection, Protocol):
@@ -36,6 +45,19 @@ class DirectConnection(Connection, Protocol):
 def route(door: Door, hub: Hub) -> BaseRoute:
     """`/ws`."""
     return WebSocketRoute("/ws", WebSocketEndpoint(door, hub))
+
+
+def no_handshake() -> BaseRoute:
+    """What plain HTTP gets at the same address: also handshakes that are not valid end up here."""
+
+    async def refuse(request: Request) -> Response:
+        version = request.headers.get("sec-websocket-version")
+        if "websocket" not in request.headers.get("upgrade", "").lower() or version != "13":
+            upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+            return problem(request, 426, "This is a WebSocket: ask for version 13 of the protocol.", upgrade)
+        return problem(request, 400, "Sec-WebSocket-Key must be 16 bytes in Base64, sent once.")
+
+    return Route("/ws", refuse)
 
 
 class WebSocketEndpoint:
@@ -57,7 +79,11 @@ class WebSocketEndpoint:
             # Not checked here: what is wrong with it is said over the socket, as for any other message.
             subscribe = {"op": "subscribe", "topic": topic} | ({"since": since} if since else {})
             first = [json.dumps(subscribe)] if topic else []
-            direct: DirectConnection | None = scope.get("extensions", {}).get(DIRECT)
+            extensions = scope.get("extensions", {})
+            meter: Meter | None = extensions.get(METER)
+            if meter is not None:
+                meter.allowance = admission.allowance
+            direct: DirectConnection | None = extensions.get(DIRECT)
             if direct is not None:
                 direct.hand_over(Session(direct, self._hub, self._door, admission), first)
                 return

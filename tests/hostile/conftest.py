@@ -9,6 +9,7 @@ import pytest
 from tests.harness.clients import wait_for
 from tests.harness.local import LocalStack
 from tests.harness.memory import given_back, memory
+from tests.harness.sidecar import Publisher
 from tests.harness.visitor import Visitor
 
 # The visitor comes from 127.0.0.1.
@@ -20,6 +21,12 @@ def stack() -> Iterator[LocalStack]:
     """A deployment with the limits that it has by default."""
     with LocalStack({"RATE_LIMIT": "100"}) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def publish(stack: LocalStack) -> Publisher:
+    """Publishes as an app does."""
+    return Publisher(stack.state.app_env)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 
 from asgi_app import limits
 from asgi_app.settings import Settings
+from asgi_app.topics.budget import Allowances
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
@@ -74,6 +75,7 @@ class Server:
             redis_password_file=server.folder / "asgi" / "redis_password",
             secret_key="x" * 32,  # type: ignore[arg-type]
         )
+        self.allowance = Allowances(self.settings).of("somebody")
         self.loop = asyncio.new_event_loop()
         self.reader, self.hub, self._job = self.run(self._begin())
 
@@ -83,7 +85,7 @@ class Server:
         async with asyncio.timeout(30):
             while not reader.ready:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        return reader, Hub(reader), job
+        return reader, Hub(reader, most_topics=10), job
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
@@ -205,7 +207,7 @@ class Story(RuleBasedStateMachine):
 
     def join(self, since: Cursor | None) -> Client:
         client = Client()
-        self.server.run(self.server.hub.subscribe(self.topic, since, client))
+        self.server.run(self.server.hub.subscribe(self.topic, since, client, self.server.allowance))
         self.clients.append(client)
         return client
 
@@ -318,22 +320,31 @@ def test_whatever_happens_every_client_gets_every_event_once_and_in_order(
         )
 
 
-def test_a_topic_lingers_from_the_moment_when_the_last_client_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topic_with_events_lingers_from_the_moment_when_the_last_client_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(limits, "LINGER_SECONDS", 1.0)
 
-    async def visit(hub: Hub) -> None:
+    async def visit(running: Server, topic: str) -> None:
         client = Client()
-        await hub.subscribe("linger", None, client)
-        hub.unsubscribe("linger", client)
+        await running.hub.subscribe(topic, None, client, running.allowance)
+        if topic == "linger" and not running.hub.topics[topic].bytes:
+            await asyncio.to_thread(running.publish, topic)
+            while client.position == BEGINNING:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        running.hub.unsubscribe(topic, client)
 
-    async def story(hub: Hub) -> float:
-        await visit(hub)
+    async def story(running: Server) -> float:
+        await visit(running, "linger")
         await asyncio.sleep(0.6)
-        await visit(hub)
+        await visit(running, "linger")
         left = time.monotonic()
-        while "linger" in hub.topics:  # noqa: ASYNC110
+        while "linger" in running.hub.topics:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+        await visit(running, "quiet")
+        assert not running.hub.topics, "nothing would be missed of a topic without events"
+        assert not running.allowance.topics
         return time.monotonic() - left
 
     with server() as running:
-        assert running.run(story(running.hub)) > 0.95
+        assert running.run(story(running)) > 0.95

@@ -36,7 +36,7 @@ def is_free(door: Door) -> bool:
         door.admit(CONNECTION, None).leave()
     except HTTPException:
         return False
-    return not list(door.listeners)
+    return not list(door.listeners) and not door.allowances.of("").sockets
 
 
 def test_a_place_is_taken_until_it_is_left_and_left_once(door: Door) -> None:

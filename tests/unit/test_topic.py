@@ -59,8 +59,8 @@ def events(first: int, last: int) -> list[tuple[int, Event]]:
 
 
 def memory(topic: Topic, cursor: Cursor) -> list[bytes] | None:
-    batch = topic.after(cursor)
-    return None if batch is None else list(batch.messages)
+    missing = topic.missing(cursor)
+    return [event.json for event in topic.last(missing)] if topic.remembers(missing) else None
 
 
 @pytest.fixture
@@ -165,20 +165,21 @@ def test_the_first_event_of_a_topic_continues_from_its_beginning(recorder: Recor
 def test_what_is_in_memory_is_given_from_memory(topic: Topic) -> None:
     assert memory(topic, Cursor("a", 5)) == []
     assert memory(topic, Cursor("a", 3)) == [json(4), json(5)]
-    assert topic.after(Cursor("a", 1)) is None
+    assert memory(topic, Cursor("a", 1)) is None
+    assert topic.forgotten == 2
 
 
 @pytest.mark.parametrize("cursor", [Cursor("a", 6), Cursor("b", 3), Cursor("0", 3)], ids=str)
 def test_a_cursor_from_elsewhere_is_refused(topic: Topic, cursor: Cursor) -> None:
     with pytest.raises(LookupError):
-        topic.after(cursor)
+        topic.missing(cursor)
 
 
 def test_memory_is_bounded(topic: Topic) -> None:
     last = 5 + 2 * TAIL_EVENTS
     topic.fill(Cursor("a", 5), Cursor("a", last), events(6, last))
-    assert topic.after(Cursor("a", last - TAIL_EVENTS)) is not None
-    assert topic.after(Cursor("a", last - TAIL_EVENTS - 1)) is None
+    assert memory(topic, Cursor("a", last - TAIL_EVENTS)) is not None
+    assert memory(topic, Cursor("a", last - TAIL_EVENTS - 1)) is None
 
 
 def test_events_of_one_turn_are_written_together(topic: Topic, loop: Loop) -> None:
@@ -239,9 +240,7 @@ def test_who_leaves_a_large_audience_and_comes_back_gets_nothing_twice(topic: To
     assert late
     for recorder in late:
         topic.leave(recorder)
-        replay = topic.after(Cursor("a", 5))
-        assert replay is not None
-        recorder.write(replay)
+        recorder.write(Batch(list(topic.last(topic.missing(Cursor("a", 5))))))
         topic.join(recorder)
     topic.accept(Cursor("a", 7), event(7))
     loop.settle()

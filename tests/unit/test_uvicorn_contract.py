@@ -23,6 +23,7 @@ from uvicorn.server import ServerState
 
 from asgi_app.server.direct import NOWHERE, DirectProtocol
 from asgi_app.server.draining import DrainingServer
+from asgi_app.server.flood import MeteredProtocol
 from asgi_app.server.writing import WritingProtocol
 from asgi_app.transports.websocket import DIRECT
 
@@ -61,6 +62,9 @@ METHODS = {
     "resume_writing": ["self"],
     "shutdown": ["self"],
     "handle_connect": ["self", "event"],
+    "handle_events": ["self"],
+    "handle_cont": ["self", "event"],
+    "handle_ping": ["self"],
     "handle_close": ["self", "event"],
     "handle_parser_exception": ["self"],
     "send_receive_event_to_app": ["self"],
@@ -91,9 +95,11 @@ def test_every_override_overrides_something() -> None:
     own = {
         "hand_over", "write", "subscribed", "say", "drained", "end", "session",
         "_receive", "_flush", "_send", "_serve", "_goodbye", "_hang_up", "_abort_soon", "_behind", "_serving",
-        "_inbox",
+        "_inbox", "allowance", "_second", "_frames", "_bytes", "_pong", "_rest", "_refuse", "_pause",
+        "_go_on",
     }  # fmt: skip
-    names = {name for name in {**vars(WritingProtocol), **vars(DirectProtocol)} if not name.startswith("__")}
+    members = {**vars(MeteredProtocol), **vars(WritingProtocol), **vars(DirectProtocol)}
+    names = {name for name in members if not name.startswith("__")}
     for name in names - own:
         assert hasattr(WebSocketsSansIOProtocol, name), broke(name, "what we override is gone")
     for name in names & own:
@@ -116,7 +122,7 @@ ATTRIBUTES = {
     "app": callable,
     "loop": lambda value: isinstance(value, asyncio.AbstractEventLoop),
     "logger": lambda value: value.name == "uvicorn.error",
-    "conn": lambda value: callable(value.send_close) and callable(value.data_to_send),
+    "conn": lambda value: callable(value.send_close) and callable(value.data_to_send) and value.events == [],
 }
 
 
@@ -268,6 +274,23 @@ def test_whole_messages_come_through_one_method() -> None:
     assert seen == [("text", [b"hello"]), ("bytes", [b"a", b"b"])], broke(
         "send_receive_event_to_app", f"whole messages reach it as {seen}"
     )
+
+
+def test_a_connection_that_is_failed_reads_no_more_and_says_why() -> None:
+    async def run() -> Any:
+        protocol = protocol_of(WebSocketsSansIOProtocol, App())
+        protocol.connection_made(Transport())
+        protocol.data_received(HANDSHAKE)
+        await turn()
+        assert not protocol.conn.eof_sent, broke("conn.eof_sent", "it is true from the beginning", "flood.py")
+        protocol.conn.fail(1008, "why")
+        protocol.data_received(HELLO)
+        return protocol.conn
+
+    conn = asyncio.run(run())
+    assert conn.eof_sent, broke("conn.eof_sent", "it stays false", "flood.py")
+    assert conn.close_sent.code == 1008, broke("conn.fail", "it sends no close frame", "flood.py")
+    assert conn.events_received() == [], broke("conn.fail", "frames are parsed after it", "flood.py")
 
 
 def test_who_breaks_the_protocol_comes_through_one_method() -> None:
