@@ -131,7 +131,7 @@ def origin_allowed(connection: HTTPConnection, allowed: tuple[str, ...]) -> bool
     if allowed:
         return origin in allowed
     # nginx, or what terminates TLS in front of it, knows how the client came.
-    secure = connection.headers.get("x-forwarded-proto", connection.url.scheme) in ("https", "wss")
+    secure = connection.headers.get("x-forwarded-proto", connection.scope.get("scheme")) in ("https", "wss")
     here = f"{'https' if secure else 'http'}://{connection.headers.get('host', '')}"
     return (found := _origin(origin)) is not None and found == _origin(here)
 

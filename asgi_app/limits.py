@@ -26,7 +26,7 @@ DISCARD_PAUSE_SECONDS = 0.02  # between two reads of what is discarded
 
 # All clients of this process together. An address may use the same share of each as of the sockets:
 # MAX_SOCKETS_PER_CLIENT / MAX_SOCKETS, an eighth by default. A replay is what a client missed, on its way.
-ALL_FRAMES_PER_SECOND = 8000
+ALL_FRAMES_PER_SECOND = 4000
 REPLAYS = 512  # at the same time
 REPLAYED_BYTES_PER_SECOND = 64 * 1024 * 1024
 REPLAY_BYTES = 64 * 1024  # one step of a replay
@@ -78,6 +78,7 @@ READ_TOPICS = 100
 
 # Presence: repeated every four ticks, forgotten without. Right again within 12 s of a process' death.
 PRESENCE_SECONDS = 1.0
+PRESENCE_TOPICS = 500  # that are counted in one tick
 REPEAT_TICKS = 4
 FORGET_SECONDS = 10
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 
-
 _program = ctypes.CDLL(None)  # with the C library in it
 
 

@@ -31,6 +31,7 @@ DELAYS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 connections = Gauge("corkboard_connections", "WebSockets, event streams and polls that are open")
 subscriptions = Gauge("corkboard_subscriptions", "Listeners of all topics; a WebSocket counts once per topic")
+topics = Gauge("corkboard_topics", "Topics that this process follows; without listeners some linger")
 handshakes = Counter("corkboard_handshakes", "Handshakes by path and outcome", ["path", "outcome"])
 events = Sum("corkboard_events", "Events of topics that have listeners here, each counted once")
 deliveries = Sum("corkboard_deliveries", "Events times the listeners they were written to")

@@ -29,6 +29,7 @@ class Counter:
         self._me = secrets.token_hex(6)
         self._said: dict[str, int] = {}
         self._told: dict[str, int] = {}
+        self._next = 0  # of the topics that are counted in turns
 
     async def run(self) -> None:
         """Counts until it is cancelled. Never fails: presence is a courtesy."""
@@ -37,16 +38,22 @@ class Counter:
             await asyncio.sleep(random.uniform(1, 1.2) * limits.PRESENCE_SECONDS)
             tick += 1
             try:
-                await self._count(everything=tick % limits.REPEAT_TICKS == 0)
+                await self._count(tick)
             except (RedisError, OSError) as error:
                 log.debug("not counted: %s", error)
 
-    async def _count(self, everything: bool) -> None:
+    async def _count(self, tick: int) -> None:
         here = {topic.name: len(topic.listeners) for topic in self._hub.topics.values() if topic.listeners}
         changed = {name: here.get(name, 0) for name in self._said.keys() | here.keys()}
-        if not everything:
-            changed = {name: count for name, count in changed.items() if count != self._said.get(name)}
-        names = list(here)
+        # Each topic is repeated every REPEAT_TICKS, some at a time.
+        changed = {
+            name: count
+            for name, count in changed.items()
+            if count != self._said.get(name) or (hash(name) - tick) % limits.REPEAT_TICKS == 0
+        }
+        # However many topics there are, Redis is asked for some: thousands are counted less often.
+        names = list(here)[self._next : self._next + limits.PRESENCE_TOPICS]
+        self._next = self._next + len(names) if self._next + len(names) < len(here) else 0
         async with self._redis.pipeline(transaction=False) as pipe:
             for name, count in changed.items():
                 self._say(pipe, name, count)

@@ -38,6 +38,7 @@ class Hub:
         )
         self._interest: dict[str, int] = {}
         self._lingering: dict[str, asyncio.TimerHandle] = {}  # the longest first
+        metrics.topics.set_function(lambda: len(self.topics))
 
     async def subscribe(
         self, name: str, since: Cursor | None, listener: Listener, allowance: Allowance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -81,3 +82,14 @@ def test_the_log_names_the_client_and_not_the_proxy(behind: Stack) -> None:
         lambda: next((line for line in behind.logs("nginx").splitlines() if mark in line), None), "its line"
     )
     assert '"client":"203.0.113.40"' in line
+
+
+def test_a_page_behind_a_trusted_proxy_may_connect_by_the_scheme_that_it_came_by(behind: Stack) -> None:
+    host = urlsplit(behind.base_url).netloc
+    with http(behind) as client:
+        for scheme, headers in (("https", CAME_BY_HTTPS), ("http", {})):
+            for origin in ("https", "http"):
+                query = {"topic": "board:main", "timeout": "0"}
+                page = {**headers, "Origin": f"{origin}://{host}"}
+                answer = client.get("/ws/poll", params=query, headers=page)
+                assert answer.status_code == (200 if origin == scheme else 403)

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 
@@ -195,6 +196,16 @@ def test_a_goodbye_is_answered_with_its_code(url: str, code: int) -> None:
         assert client.ended()
 
 
+@pytest.mark.parametrize("code", [1000, None])
+def test_a_goodbye_within_a_message_is_answered_as_any_other(url: str, code: int | None) -> None:
+    # Case 7.1.5 of the Autobahn suite; control frames may come between fragments.
+    goodbye = frame(CLOSE) if code is None else close_frame(code)
+    with RawSocket(url) as client:
+        client.send(frame(TEXT, b"fragment1", fin=False), goodbye, frame(CONT, b"fragment2"))
+        assert client.code() == code
+        assert client.ended()
+
+
 def test_a_goodbye_without_a_code_is_answered(url: str) -> None:
     with RawSocket(url) as client:
         client.send(frame(CLOSE))
@@ -268,6 +279,46 @@ def test_a_handshake_that_is_none_is_a_client_error(sidecar: str, missing: str) 
         connection.sendall(request.encode())
         status = int(connection.recv(4096).split()[1])
     assert 400 <= status < 500
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("Sec-WebSocket-Key: short", 400),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ", 400),
+        ("Sec-WebSocket-Key: \xff\xfe", 400),
+        ("Sec-WebSocket-Version: 8", 426),
+        ("Sec-WebSocket-Version: x" + "1" * 3000, 426),
+    ],
+)
+def test_a_bad_handshake_is_a_problem_that_says_what_to_send(url: str, header: str, status: int) -> None:
+    good = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+    }
+    name, _, value = header.partition(": ")
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        answer = client.get("/ws", headers={**good, name: value.encode("latin-1")})  # type: ignore[dict-item]
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+    assert (answer.headers.get("sec-websocket-version") == "13") == (status == 426)
+
+
+def test_what_is_not_http_is_a_problem_too(sidecar: str) -> None:
+    port = int(sidecar.rpartition(":")[2])
+    for request in (
+        b"GET /ws HTTP/1.1\r\nHost: a\r\nX: a\x01b\r\n\r\n",
+        b"A" * 5000 + b" / HTTP/1.1\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(request)
+            head, _, body = connection.recv(4096).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert b"application/problem+json" in head
+        assert json.loads(body)["status"] == 400
 
 
 def test_no_extension_is_negotiated(url: str) -> None:

@@ -27,8 +27,12 @@ def connection(host: str, origin: str | None) -> HTTPConnection:
     [
         (None, True),
         ("http://site:8080", True),
-        ("https://site:8080", True),
+        ("HTTP://Site:8080", True),
+        ("https://site:8080", False),
         ("http://site", False),
+        ("http://site:8080/", False),
+        ("ftp://site:8080", False),
+        ("http://site:99999", False),
         ("http://evil", False),
         ("null", False),
         ("", False),
@@ -41,6 +45,25 @@ def connection(host: str, origin: str | None) -> HTTPConnection:
 )
 def test_without_a_list_only_the_host_itself_may_connect(origin: str | None, allowed: bool) -> None:
     assert origin_allowed(connection("site:8080", origin), ()) is allowed
+
+
+@pytest.mark.parametrize(
+    ("host", "proto", "origin", "allowed"),
+    [
+        ("site", "https", "https://site", True),
+        ("site:443", "https", "https://site", True),
+        ("site", "https", "http://site", False),
+        ("site", "http", "https://site", False),
+        ("site:80", "http", "http://site", True),
+        ("site", "https", "https://site:8443", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port_as_the_browser_sees_them(
+    host: str, proto: str, origin: str, allowed: bool
+) -> None:
+    asked = connection(host, origin)
+    asked.scope["headers"].append((b"x-forwarded-proto", proto.encode()))
+    assert origin_allowed(HTTPConnection(asked.scope), ()) is allowed
 
 
 def test_a_list_of_origins_is_taken_to_the_letter() -> None:
