@@ -130,7 +130,10 @@ def _keep(state: State, folder: Path) -> None:
                 client.execute_command("CLIENT", "UNPAUSE")
                 raise
     except redis.RedisError as error:
-        raise LocalError(f"nothing was changed, because Redis does not answer: {error}") from None
+        raise LocalError(
+            f"Nothing was changed, because Redis does not answer: {error}. When its data cannot be read, "
+            "stop it with `make down`, and restore then."
+        ) from None
 
 
 def _snapshot(client: redis.Redis, data: Path, target: Path) -> None:

@@ -139,8 +139,9 @@ def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool)
     if dev:
         watched = (path for folder in ("templates", "static") for path in _files(f"wsgi_app/notes/{folder}"))
         command += ["--reload", *(f"--reload-extra-file={path}" for path in watched)]
-    environment = _app_environment(settings, state, "app", wsgi_app.settings.Settings) | {
+    environment = _app_environment(settings, state, wsgi_app.settings.Settings) | {
         "CORKBOARD_ENV_FILE": str(state.app_env),
+        "SESSION_KEY_FILE": str(state.secrets / "app" / "session_key"),
         "WSGI_BIND": f"127.0.0.1:{ports['wsgi']}",
         "WSGI_METRICS_PORT": str(ports["wsgi-metrics"]),
     }
@@ -150,12 +151,14 @@ def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool)
 
 def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int], dev: bool) -> Service:
     command = [sys.executable, "-m", "asgi_app"]
-    environment = _app_environment(settings, state, "asgi", asgi_app.settings.Settings) | {
+    environment = _app_environment(settings, state, asgi_app.settings.Settings) | {
         "REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0",
         "REDIS_PASSWORD_FILE": str(state.secrets / "asgi" / "redis_password"),
         "ASGI_HOST": "127.0.0.1",
         "ASGI_PORT": str(ports[name]),
     }
+    if "SECRET_KEY" not in environment:
+        environment.setdefault("SECRET_KEY_FILE", str(state.secrets / "asgi" / "secret_key"))
     if settings.app:
         environment.setdefault("PUBLIC_TOPICS", "none")
     if dev:
@@ -172,18 +175,13 @@ def newest(service: Service) -> float:
     return max((path.stat().st_ctime for name in service.files for path in _files(name)), default=0)
 
 
-def _app_environment(
-    settings: Settings, state: State, secrets: str, known: type[BaseModel]
-) -> dict[str, str]:
+def _app_environment(settings: Settings, state: State, known: type[BaseModel]) -> dict[str, str]:
     # Its own fields: what it inherits, where it listens and where Redis is, is set by its service.
     own = (name.upper() for name in known.__annotations__)
-    environment = _chosen(settings, (*PLAIN, *own)) | {
+    return _chosen(settings, (*PLAIN, *own)) | {
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(state.temporary),
     }
-    if "SECRET_KEY" not in environment:
-        environment.setdefault("SECRET_KEY_FILE", str(state.secrets / secrets / "secret_key"))
-    return environment
 
 
 def _chosen(settings: Settings, names: tuple[str, ...]) -> dict[str, str]:

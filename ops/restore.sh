@@ -55,9 +55,10 @@ echo "Reading the backup ..."
 undo="data drop /data"
 data stage /data "$(cat "$here/new_epochs.lua")" < "$file"
 
-running=$(docker compose ps --status running --quiet redis)
+# One that cannot read its data starts again and again.
+running=$(docker compose ps --status running --status restarting --quiet redis)
 keep=
-if [ -n "$running" ] && [ "$(cli ping)" = PONG ]; then
+if [ -n "$running" ] && [ "$(cli ping 2> /dev/null)" = PONG ]; then
     # From here on nobody writes: what is kept is all that was ever acknowledged, and nothing is revoked meanwhile.
     undo=cancel
     cli client pause 600000 write > /dev/null

@@ -40,6 +40,9 @@ keep "$dir/asgi/redis_password" "$(random)"
 # Where there was no such file yet, the key that was generated before goes on.
 keep "$dir/app/generated_key" "$(cat "$dir/asgi/secret_key" 2> /dev/null || random)"
 
+# Of the demo's sessions. The sidecar does not get it.
+keep "$dir/app/session_key" "$(random)"
+
 # One key per line: the first one signs, all are accepted.
 key_file=${SECRET_KEY_FILE:-$dir/app/generated_key}
 if [ -z "${SECRET_KEY:-}" ] && ! { [ -f "$key_file" ] && [ -r "$key_file" ]; }; then

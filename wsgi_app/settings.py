@@ -38,14 +38,18 @@ class Place(BaseSettings):
         le=65535,
         description="The port of Flask's /metrics, which nginx does not publish.",
     )
+    session_key: SecretStr | None = Field(
+        default=None,
+        description="Signs the sessions of the demo's visitors; at least 32 characters. No other service "
+        "has it.",
+    )
+    session_key_file: Path | None = Field(default=None, description="A file that holds that key.")
 
 
 class Settings(Place):
     """The app's configuration, read once from the environment. An empty variable counts as absent."""
 
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
-    secret_key: SecretStr | None = None
-    secret_key_file: Path | None = None
     public_topics: CommaSeparated = ("board:*",)
     wsgi_workers: int = Field(
         default=2,
@@ -71,23 +75,23 @@ class Settings(Place):
         Raises:
             ValueError: there is no key, or one is too short to be safe.
         """
-        found = self._secret_key().split()
+        found = self._session_key().split()
         if not found or min(map(len, found)) < KEY_CHARACTERS:
             raise ValueError(
-                f"SECRET_KEY is invalid: expected a key of at least {KEY_CHARACTERS} characters, "
-                "in the variable or in SECRET_KEY_FILE"
+                f"SESSION_KEY is invalid: expected a key of at least {KEY_CHARACTERS} characters, "
+                "in the variable or in SESSION_KEY_FILE"
             )
         return found
 
-    def _secret_key(self) -> str:
-        if self.secret_key or not self.secret_key_file:
-            return self.secret_key.get_secret_value() if self.secret_key else ""
+    def _session_key(self) -> str:
+        if self.session_key or not self.session_key_file:
+            return self.session_key.get_secret_value() if self.session_key else ""
         try:
-            return self.secret_key_file.read_text()
+            return self.session_key_file.read_text()
         except OSError as error:
-            reason = f"{self.secret_key_file} cannot: {error.strerror}"
+            reason = f"{self.session_key_file} cannot: {error.strerror}"
             raise ValueError(
-                f"SECRET_KEY_FILE is invalid: expected a file that can be read, but {reason}"
+                f"SESSION_KEY_FILE is invalid: expected a file that can be read, but {reason}"
             ) from None
 
 

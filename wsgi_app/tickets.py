@@ -86,7 +86,10 @@ class _Session(SecureCookieSessionInterface):
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Signs sessions with the first key and takes those that the others signed."""
+    """Signs sessions with the first key and takes those that the others signed.
+
+    None of them is the key of tickets: the sidecar has that one, and could make sessions with it.
+    """
     key, *older = settings.keys()
     app.config.update(
         SECRET_KEY=key,

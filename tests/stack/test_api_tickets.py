@@ -10,9 +10,12 @@ from http.cookies import Morsel, SimpleCookie
 import httpx
 import jwt
 import pytest
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 
 from tests.harness.api import problem
 from tests.harness.clients import Socket, http
+from tests.harness.compose import ComposeStack
 from tests.harness.local import LocalStack
 from tests.harness.stack import Stack
 
@@ -114,6 +117,32 @@ def test_a_session_that_was_tampered_with_is_a_new_visitor(client: httpx.Client)
     answer = client.post("/api/tickets", headers={"Cookie": f"corkboard_session={value[:-2]}xx"})
     assert answer.status_code == 201
     assert answer.json()["topics"] != mine
+
+
+def secrets_of(stack: Stack, service: str) -> set[str]:
+    """All lines of the secrets that the service can read."""
+    if isinstance(stack, LocalStack):
+        files = (stack.state.secrets / service.replace("wsgi", "app")).glob("*")
+        return {line for file in files for line in file.read_text().split()}
+    assert isinstance(stack, ComposeStack)
+    return set(stack.exec(service, "sh", "-c", "cat /run/secrets/*; env").split())
+
+
+def test_a_sidecar_that_was_taken_over_can_make_no_session(stack: Stack, client: httpx.Client) -> None:
+    def subject(key: str) -> str:
+        app = Flask("forger")
+        app.secret_key = key
+        serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+        assert serializer
+        session = serializer.dumps({"subject": "victim", "_permanent": True})
+        client.cookies.clear()
+        answer = client.post("/api/tickets", headers={"Cookie": f"corkboard_session={session}"})
+        return str(answer.json()["topics"][-1])
+
+    assert "user:victim" in map(subject, secrets_of(stack, "wsgi")), "the app itself can"
+    keys = secrets_of(stack, "asgi")
+    assert len(max(keys, key=len)) >= 64
+    assert "user:victim" not in map(subject, keys)
 
 
 def test_the_sidecar_lets_a_ticket_listen_to_its_own_topic_and_to_no_other(

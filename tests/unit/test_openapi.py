@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Flask]:
-    for name in ("SECRET_KEY", "CORKBOARD_SECRET_KEY"):
+    for name in ("SESSION_KEY", "CORKBOARD_SECRET_KEY"):
         monkeypatch.setenv(name, "s" * 32)
     monkeypatch.setenv("CORKBOARD_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
