@@ -20,7 +20,7 @@ from local.state import State
 
 RESULTS = ROOT / "loadtest" / "results"
 # All simulated clients share one address, so the limits per client address would apply to all of them.
-UNLIMITED = {"RATE_LIMIT": "0", "MAX_SOCKETS_PER_CLIENT": "8000"}
+UNLIMITED = {"RATE_LIMIT": "0", "MAX_REQUESTS_PER_CLIENT": "0", "MAX_SOCKETS_PER_CLIENT": "8000"}
 
 
 def main(arguments: list[str]) -> int:

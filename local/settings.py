@@ -57,6 +57,14 @@ class Stack(BaseModel):
         "many; more are answered with 429. It may read ten times as often, and search a tenth as often. 0 "
         "turns all three off, which is right for load tests and where all clients share one address.",
     )  # fmt: skip
+    max_requests_per_client: int = _number(
+        500, 0, 60_000,
+        "Requests that one client address may have open at once, sockets, streams and polls aside; more are "
+        "answered with 429. 0 turns the limit off, which is right where all clients share one address.",
+    )  # fmt: skip
+    log_addresses: Literal["full", "short"] = Field(
+        "full", description="short logs 192.0.2.0 and 2001:db8:1:: instead of the addresses of clients."
+    )
     # These reach the app through app.env.
     history_length: int = _number(*NUMBERS["CORKBOARD_HISTORY_LENGTH"])
     ticket_seconds: int = _number(*NUMBERS["CORKBOARD_TICKET_SECONDS"])

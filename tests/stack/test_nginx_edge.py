@@ -72,15 +72,16 @@ def test_large_headers_are_a_431_problem(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "request_lines",
     [
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
-        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n c\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"nonsense\r\n\r\n",
-        "GET /api/notes?q=é HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode(),
-        "GET /ws/poll?topic=é HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode(),
+        "GET /api/notes?q=é HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
+        "GET /ws/poll?topic=é HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
     ],
     ids=[
         "CL and TE",
@@ -268,7 +269,7 @@ def test_static_files_are_kept_for_a_year_and_have_their_type(client: httpx.Clie
 
 def test_static_paths_do_not_leave_their_folder(stack: Stack) -> None:
     for path in ("../settings.py", "%2e%2e/settings.py", "..%2fsettings.py", "x/../../settings.py"):
-        answer = raw(stack, f"GET /static/12345678/{path} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
+        answer = raw(stack, f"GET /static/12345678/{path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         assert not answer.startswith(b"HTTP/1.1 200")
         assert b"BaseSettings" not in answer
 
