@@ -75,6 +75,8 @@ RECONNECT_SECONDS = (0.05, 0.3)
 CLOCK_SECONDS = 0.1  # by which a publisher's clock may be ahead before it counts as wrong
 READ_EVENTS = 500
 READ_TOPICS = 100
+LOOK_TOPICS = 500
+COMPARE_TICKS = 30  # until every topic has been compared, moved or not
 
 # Presence: repeated every four ticks, forgotten without. Right again within 12 s of a process' death.
 PRESENCE_SECONDS = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Container, Mapping
 from itertools import islice
 
 from redis.asyncio import Redis
@@ -24,11 +25,32 @@ class Gaps:
         self._marked: set[str] = set()
         self._work = asyncio.Event()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._looks = 0
 
     def mark(self, *names: str) -> None:
         """Has these compared soon."""
         self._marked.update(names)
         self._work.set()
+
+    async def look(self, topics: Mapping[str, Topic], listening: Container[str]) -> None:
+        """Marks those of the topics that are not where their streams are, by two commands for hundreds.
+
+        Most are idle. Every topic is marked now and then, whatever the streams say, and at once unless it is
+        read and its channel is among those that are `listening`.
+
+        Raises:
+            RedisError: Redis is not responding.
+        """
+        self._looks += 1
+        turn = self._looks % limits.COMPARE_TICKS
+        idle = []
+        for name, topic in topics.items():
+            if hash(name) % limits.COMPARE_TICKS == turn or not topic.position or name not in listening:
+                self.mark(name)
+            else:
+                idle.append((name, topic.position))
+        for start in range(0, len(idle), limits.LOOK_TOPICS):
+            self.mark(*await store.moved(self._redis, idle[start : start + limits.LOOK_TOPICS]))
 
     async def compared(self, name: str) -> None:
         """Returns when the topic has been compared, after this call.

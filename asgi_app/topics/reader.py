@@ -172,8 +172,9 @@ class Reader:
                 raise TimeoutError("no answer to a ping")
             async with asyncio.timeout(limits.ANSWER_SECONDS):
                 await _send(connection, "PING", str(time.monotonic()))
+            self._gaps.mark(keys.CONTROL)
             # A message that never came leaves no hole in the numbers until the next one comes.
-            self._gaps.mark(keys.CONTROL, *self._topics)
+            await self._gaps.look(self._topics, self._confirmed)
 
     async def _compare(self, connection: Connection) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from asgi_app.settings import Settings
 from asgi_app.topics import keys
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Event
+
+log = logging.getLogger(__name__)
 
 # The position of a topic, and events of it with their offsets.
 Answer = tuple[Cursor, Sequence[tuple[int, Event]]]
@@ -68,6 +71,31 @@ async def read_many(
         else:
             raise error
     return answers
+
+
+async def moved(redis: Redis, at: Sequence[tuple[str, Cursor]]) -> list[str]:
+    """Those of the topics that may be elsewhere than their position here says: with more events, or gone.
+
+    Two commands, however many topics. A topic that was lost and began anew meanwhile is not among them.
+
+    Raises:
+        RedisError: Redis is not responding.
+    """
+    begun = [name for name, cursor in at if cursor != BEGINNING]
+    try:
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.xread({keys.stream(name): f"{cursor.offset}-0" for name, cursor in at}, count=1)
+            if begun:
+                pipe.exists(*map(keys.position, begun))
+            longer, *there = await pipe.execute()
+    except ResponseError as error:
+        # One key of another type, or a Redis whose users are of before: each topic must be asked for.
+        log.debug("cannot ask for all topics at once: %s", error)
+        return [name for name, _ in at]
+    if there and there[0] != len(begun):
+        return [name for name, _ in at]
+    found = {stream for stream, _ in longer}
+    return [name for name, _ in at if keys.stream(name).encode() in found]
 
 
 async def revoked(redis: Redis) -> dict[str, float]:
