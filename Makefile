@@ -33,7 +33,7 @@ CHECK_DOCKER = printf '%s\n' "Engine $$(docker version --format '{{.Server.Versi
 			print "Docker " $$1 " " $$2 " is too old: " $$3 " or newer is needed. Without Docker: make DOCKER=no $(MAKECMDGOALS)"; \
 			exit 2 } }' >&2
 
-.PHONY: help up down logs status dev test lint format settings lock loadtest bench screenshots backup restore redis-cli clean
+.PHONY: help up deploy down logs status dev test lint format settings lock loadtest bench screenshots backup restore redis-cli clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -48,6 +48,16 @@ up: ## start, and return when healthy, in Docker when it is there; APP=http://12
 	else \
 		$(NO_DOCKER); \
 		$(INSTALL_SERVICES) && $(LOCAL) up; \
+	fi
+
+deploy: ## replace what has changed, while it serves; SERVICE=wsgi, asgi, nginx or redis: that one only
+	@$(CHECK_SETTINGS)
+	@if $(IN_DOCKER); then \
+		$(CHECK_DOCKER) || exit; \
+		sh ops/deploy.sh $(SERVICE); \
+	else \
+		$(NO_DOCKER); \
+		$(INSTALL_SERVICES) && $(LOCAL) deploy $(SERVICE); \
 	fi
 
 down: ## stop what `up` started, keep the data

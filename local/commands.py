@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from local import foreign, health, logs, processes, redis_cli, render, services, watching
+from local import foreign, health, logs, processes, redis_cli, render, services, successor, watching
 from local.binaries import nginx as nginx_binary
 from local.errors import LocalError
 from local.services import Service
@@ -18,8 +20,22 @@ from local.state import State, is_free
 from local.supervisor import Supervisor
 
 
-def up(settings: Settings, state: State, dev: bool = False) -> None:
-    """Starts the stack, or brings a running one up to date; returns when it serves.
+def deploy(settings: Settings, state: State, service: str | None) -> None:
+    """Brings one service of a running stack, or all, up to date.
+
+    Raises:
+        LocalError: nothing runs, or the new version is unfit; then the old one serves on.
+    """
+    names = {each.name.split("-")[0] for each in Supervisor(state).processes()}
+    if not names:
+        raise LocalError("Corkboard is not running; `make up` starts it")
+    if service and service not in names:
+        raise LocalError(f"there is no service {service}; there are: {', '.join(sorted(names))}", code=2)
+    up(settings, state, only=service)
+
+
+def up(settings: Settings, state: State, dev: bool = False, only: str | None = None) -> None:
+    """Starts the stack, or brings a running one up to date, or `only` one service; returns when it serves.
 
     Raises:
         LocalError: it does not start. What this call started is stopped again.
@@ -40,7 +56,7 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
         foreign.check(settings)
     wanted = services.build(settings, state, ports, dev)
     _make_secrets(settings, state, ports["redis"])
-    conf_changed = _render(settings, state, ports)
+    conf_changed = only in (None, "nginx") and _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))
     (state.run / "https_port").write_text(str(settings.https_port if settings.tls_cert_file else ""))
@@ -48,7 +64,7 @@ def up(settings: Settings, state: State, dev: bool = False) -> None:
     watching.write_targets(state, ports)
 
     if was_running:
-        _update(wanted, state, supervisor, log_starts, conf_changed)
+        _update(wanted, state, supervisor, log_starts, conf_changed, only)
     else:
         if settings.app:
             print(f"Local processes, because a container could not reach {settings.app}", flush=True)
@@ -199,16 +215,38 @@ def _update(
     supervisor: Supervisor,
     log_starts: dict[str, int],
     conf_changed: bool,
+    only: str | None,
 ) -> None:
-    touched, stale = supervisor.update(wanted)
-    for service in wanted:
-        if service.name in stale:  # one after the other: the other sidecars take over its sockets meanwhile
-            supervisor.restart(service.name)
-            health.wait([service], supervisor, state, log_starts, lives=2)
-    touched += stale
+    stale = supervisor.stale(wanted)
+    chosen = [service for service in wanted if only in (None, service.name.split("-")[0])]
+    if os.environ.get("FORCE"):
+        stale |= {service.name for service in chosen} - {"nginx"}
+        conf_changed = conf_changed or only == "nginx"
+    changing = [service for service in chosen if service.name in stale]
+    running = {process.name for process in supervisor.processes() if process.state == "RUNNING"}
+    kinds = {service.name.split("-")[0]: service for service in changing if service.name in running}
+    for service in kinds.values():
+        successor.rehearse(service, state)
+    touched = supervisor.update(wanted, stale - {service.name for service in changing})
+    for service in changing:
+        if service.name in touched:
+            continue
+        # One after the other: the other sidecars take over its sockets, and a stand-in Flask's requests.
+        print(f"  {service.name:<8} restarting", flush=True)
+        if service.name == "wsgi":
+            with successor.stand_in(service, state):
+                _restart(replace(service, probes=[service.own_probe]), state, supervisor, log_starts)
+        else:
+            _restart(service, state, supervisor, log_starts)
+        touched.append(service.name)
     if conf_changed and "nginx" not in touched:
         supervisor.signal("nginx", "HUP")
         touched.append("nginx")
     changes = f"applied changes to {', '.join(sorted(touched))}" if touched else "nothing has changed"
     print(f"Corkboard is running already; {changes}.", flush=True)
     health.wait(wanted, supervisor, state, log_starts, lives=2)
+
+
+def _restart(service: Service, state: State, supervisor: Supervisor, log_starts: dict[str, int]) -> None:
+    supervisor.restart(service.name)
+    health.wait([service], supervisor, state, log_starts, lives=2)

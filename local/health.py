@@ -46,22 +46,23 @@ def wait(
             # Supervisor tries again by itself: what ended at once is in BACKOFF, what lived a little longer
             # (on a slow machine) is another process by now.
             if process.state in ("BACKOFF", "FATAL") or len(pids[process.name] - {0}) > lives:
-                raise LocalError(_report(state, process.name, "does not start", log_starts))
+                raise LocalError(report(state, process.name, "does not start", log_starts))
             if process.state == "RUNNING":
                 running.add(process.name)
         # nginx last: asked before the sidecars listen, it would take them for dead and pause them.
         asked = [name for name in waiting if name != "nginx"] or ["nginx"]
-        for name in [name for name in asked if name in running and all(map(_answers, waiting[name].probes))]:
+        for name in [name for name in asked if name in running and all(map(answers, waiting[name].probes))]:
             del waiting[name]
             print(f"  {name:<8} ready after {time.monotonic() - begun:.1f} s", flush=True)
         if waiting and time.monotonic() - begun > seconds:
             raise LocalError(
-                _report(state, next(iter(waiting)), f"is not ready after {seconds:.0f} s", log_starts)
+                report(state, next(iter(waiting)), f"is not ready after {seconds:.0f} s", log_starts)
             )
         time.sleep(PAUSE if waiting else 0)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether what is there is ready: 200, or PONG."""
     try:
         if not url.startswith("redis:"):
             # nginx on this machine, whose certificate is for another name.
@@ -73,7 +74,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _report(state: State, name: str, what: str, log_starts: Mapping[str, int]) -> str:
+def report(state: State, name: str, what: str, log_starts: Mapping[str, int]) -> str:
+    """What is wrong with a service, with the last lines of its log."""
     log = state.log(name)
     lines: list[str] = []
     if log.exists():

@@ -34,6 +34,8 @@ class Service:
     environment: dict[str, str]
     # It is ready when each of these answers; redis:// is asked with PING.
     probes: list[str]
+    # Where this very process answers, when a stand-in listens on its port as well.
+    own_probe: str = ""
     # Below ROOT, folders too. A newer one is applied by a restart.
     files: list[str] = field(default_factory=list)
     stop_signal: str = "TERM"
@@ -133,7 +135,7 @@ def _redis(environment: dict[str, str], state: State, port: int) -> Service:
         "--dir", str(state.redis), "--aclfile", str(state.secrets / "redis" / "users.acl"),
     ]  # fmt: skip
     files = ["redis/redis.conf", "redis/users.acl"]
-    return Service("redis", command, environment, [f"redis://127.0.0.1:{port}"], files)
+    return Service("redis", command, environment, [f"redis://127.0.0.1:{port}"], files=files)
 
 
 def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool) -> Service:
@@ -150,7 +152,14 @@ def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool)
         "WSGI_METRICS_PORT": str(ports["wsgi-metrics"]),
     }
     files = [] if dev else ["wsgi_app", "corkboard"]
-    return Service("wsgi", command, environment, [f"http://127.0.0.1:{ports['wsgi']}/readyz"], files)
+    return Service(
+        "wsgi",
+        command,
+        environment,
+        [f"http://127.0.0.1:{ports['wsgi']}/readyz"],
+        f"http://127.0.0.1:{ports['wsgi-metrics']}/metrics",
+        files,
+    )
 
 
 def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int], dev: bool) -> Service:
@@ -170,7 +179,7 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
         command = [sys.executable, "-m", "watchfiles", "--filter", "default", shlex.join(command), "asgi_app"]
         environment["DRAIN_SECONDS"] = "0"  # nobody waits for sockets when a file was saved
     files = [] if dev else ["asgi_app"]
-    return Service(name, command, environment, [f"http://127.0.0.1:{ports[name]}/ws/readyz"], files)
+    return Service(name, command, environment, [f"http://127.0.0.1:{ports[name]}/ws/readyz"], files=files)
 
 
 def newest(service: Service) -> float:

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +98,7 @@ class State:
         for service in services:
             port = kept.get(service)
             if port is None or not (running or is_free("127.0.0.1", port)):
-                port = _free_port(exclude={*kept.values(), *ports.values()})
+                port = free_port(exclude={*kept.values(), *ports.values()})
             ports[service] = port
         file.write_text(json.dumps({**kept, **ports}))
         return ports
@@ -121,7 +122,12 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def _free_port(exclude: set[int]) -> int:
+def free_port(exclude: Collection[int] = ()) -> int:
+    """A port that nobody listens on now.
+
+    Raises:
+        LocalError: there is none.
+    """
     candidates = random.sample(INNER_PORTS, k=200)
     for port in candidates:
         if port not in exclude and is_free("127.0.0.1", port):

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,15 +121,16 @@ class Supervisor:
                 raise LocalError(f"supervisord did not start; see {self._state.log('supervisor')}")
             time.sleep(0.05)
 
-    def update(self, services: list[Service]) -> tuple[list[str], list[str]]:
-        """Starts what is new or was stopped, and stops what is gone.
+    def stale(self, services: list[Service]) -> set[str]:
+        """The names of those that need a restart: their command, environment or files have changed."""
+        return {service.name for service in services if self._is_stale(service)}
 
-        Returns:
-            the names of the services that were started or stopped, and of those that need a restart, because
-            their command, environment or files have changed.
+    def update(self, services: list[Service], later: Collection[str] = ()) -> list[str]:
+        """Starts what is new or was stopped, and stops what is gone; the names of both.
+
+        What is still to be restarted gets its new command and environment, unless it is to be done `later`.
         """
-        stale = [service.name for service in services if self._is_stale(service)]
-        self._write(services)
+        self._write(services, later)
         added, altered, removed = self._call.reloadConfig()[0]
         for name in removed + altered:
             self._call.stopProcessGroup(name)
@@ -139,8 +141,7 @@ class Supervisor:
         for name in stopped:
             with suppress(Fault):
                 self._call.startProcess(name, False)
-        touched = [*added, *altered, *removed, *stopped]
-        return touched, [name for name in stale if name not in touched]
+        return [*added, *altered, *removed, *stopped]
 
     def restart(self, name: str) -> None:
         """Stops a service as gently as a shutdown would, and starts it."""
@@ -189,7 +190,7 @@ class Supervisor:
     def _file(self, service: Service) -> Path:
         return self._state.run / f"{service.name}.json"
 
-    def _write(self, services: list[Service]) -> None:
+    def _write(self, services: list[Service], later: Collection[str] = ()) -> None:
         user = "user=root\n" if psutil.Process().uids().real == 0 else ""
         text = HEAD.format(
             socket=self._state.socket,
@@ -201,7 +202,8 @@ class Supervisor:
         for priority, service in enumerate(services, 1):
             file = self._file(service)
             file.touch(mode=0o600)  # its environment may hold SECRET_KEY
-            file.write_text(service.program())
+            if service.name not in later:
+                file.write_text(service.program())
             command = [sys.executable, "-m", "local.child", str(self._state.run), service.name]
             text += PROGRAM.format(
                 name=service.name,

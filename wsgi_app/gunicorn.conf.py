@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from gunicorn import glogging, util
 from prometheus_client import multiprocess
 
-from wsgi_app import logs, refusals, settings
+from wsgi_app import draining, logs, refusals, settings
 from wsgi_app.notes import store
 
 configured = settings.load()
@@ -33,10 +33,16 @@ class Logger(glogging.Logger):
         """Nothing. Gunicorn would put the fields of a line together even where none is written."""
 
 
-bind = [configured.wsgi_bind, f"{configured.wsgi_bind.rpartition(':')[0]}:{configured.wsgi_metrics_port}"]
+host = configured.wsgi_bind.rpartition(":")[0]
+bind = [
+    draining.listen_beside(address)
+    for address in (configured.wsgi_bind, f"{host}:{configured.wsgi_metrics_port}")
+]
 workers = configured.wsgi_workers
 threads = configured.wsgi_threads
-worker_class = "gthread"
+worker_class = draining.Worker
+# A version that cannot be loaded ends before it listens, and gets no request. Hot reload needs it later.
+preload_app = "--reload" not in sys.argv
 # Nginx closes idle upstream connections after 30 s: it, not we, must be the one that closes,
 # or a request meets a closing connection and becomes a 502.
 keepalive = 75
@@ -57,6 +63,11 @@ limit_request_line = 0
 limit_request_fields = 32_768
 logconfig_dict = logs.config(configured.log_level)
 logger_class = Logger
+
+
+def when_ready(_server: object) -> None:
+    """In the master, before any worker."""
+    draining.watch()
 
 
 def child_exit(_server: object, worker: Any) -> None:

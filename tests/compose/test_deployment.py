@@ -105,15 +105,6 @@ def test_nginx_follows_when_replicas_come_and_go(stack: ComposeStack) -> None:
     wait_for(lambda: always_200(health), "requests at those that are left only", FOLLOWS)
 
 
-def test_a_deploy_of_the_app_drops_no_socket(stack: ComposeStack) -> None:
-    board = f"deploy-{secrets.token_hex(4)}"
-    with subscribed(stack, f"board:{board}") as socket:
-        stack.recreate("wsgi")
-        wait_for(lambda: always_200(stack.base_url + READY["wsgi"]), "nginx to follow the app", FOLLOWS)
-        note = post(stack, board, "after the deploy")
-        assert next_message(socket, "event")["data"] == note
-
-
 def test_the_apps_stay_up_without_redis_and_say_so(stack: ComposeStack) -> None:
     def answer(status: int) -> bool:
         with http(stack) as client:

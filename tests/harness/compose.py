@@ -154,6 +154,31 @@ class ComposeStack:
         """What the README says to do after `git pull`: builds again and replaces what has changed."""
         self.compose("up", "--build", "--wait", "--quiet-pull")
 
+    def deploy(self, *services: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`make deploy`, of some services or of all that have changed.
+
+        Raises:
+            AssertionError: it failed; with what it wrote.
+        """
+        running = self.start_deploy(*services)
+        output, errors = running.communicate()
+        if check and running.returncode:
+            raise AssertionError(f"the deploy failed:\n{output[-3000:]}{errors[-3000:]}")
+        return subprocess.CompletedProcess(running.args, running.returncode, output, errors)
+
+    def start_deploy(self, *services: str) -> subprocess.Popen[str]:
+        """The same in a process group of its own, without waiting for it."""
+        return subprocess.Popen(
+            ["sh", "ops/deploy.sh", *services],
+            cwd=self.root,
+            env={**self.environment, "COMPOSE_PROJECT_NAME": self.project},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def recreate(self, service: str) -> None:
         """Replaces the service's containers by new ones, as a deploy does; returns when they are healthy."""
         self.compose("up", "--force-recreate", "--no-deps", "--wait", service)
@@ -180,9 +205,9 @@ class ComposeStack:
         # Some versions of Compose begin every line with the terminal's "erase this line".
         return self.compose("logs", "--no-log-prefix", service).replace("\x1b[2K", "")
 
-    def exec(self, service: str, *command: str, index: int = 1, check: bool = True) -> str:
+    def exec(self, service: str, *command: str, check: bool = True) -> str:
         """Runs a command in a container of the service, as the service's user; its standard output."""
-        return self.compose("exec", "--no-TTY", f"--index={index}", service, *command, check=check)
+        return self.compose("exec", "--no-TTY", service, *command, check=check)
 
     def redis_cli(self, *arguments: str) -> str:
         """Asks Redis as the operator's user `admin`; the answer, without the line end."""

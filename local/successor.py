@@ -1,0 +1,82 @@
+"""The next version of a service beside the one that serves: to see whether it works, to serve meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psutil
+
+from local import health, processes
+from local.errors import LocalError
+from local.services import Service
+from local.settings import ROOT
+from local.state import State, free_port
+
+PATIENCE = 60.0
+
+
+def rehearse(service: Service, state: State) -> None:
+    """Starts the service's new version on ports of its own, and ends it once it is ready.
+
+    Raises:
+        LocalError: it does not start, or is not ready in time. With the last lines of its log.
+    """
+    port = free_port()
+    if service.name == "wsgi":
+        places = {"WSGI_BIND": f"127.0.0.1:{port}", "WSGI_METRICS_PORT": str(free_port({port}))}
+        probe = f"http://127.0.0.1:{port}/readyz"
+    elif service.name.startswith("asgi"):
+        places, probe = {"ASGI_PORT": str(port)}, f"http://127.0.0.1:{port}/ws/readyz"
+    else:
+        return
+    print(f"  {service.name:<8} trying the new version", flush=True)
+    with _beside(service, state, places, probe):
+        pass
+
+
+@contextmanager
+def stand_in(service: Service, state: State) -> Iterator[None]:
+    """A second `wsgi` on the same port, which answers while the supervised one restarts."""
+    port = free_port()
+    with _beside(service, state, {"WSGI_METRICS_PORT": str(port)}, f"http://127.0.0.1:{port}/metrics"):
+        yield
+
+
+@contextmanager
+def _beside(service: Service, state: State, places: Mapping[str, str], probe: str) -> Iterator[None]:
+    name = f"{service.name}-next"
+    # What is noted there is ended by `make down`, should this process be killed; and by the next one.
+    pid_file = state.run / f"{name}.pid"
+    processes.end([pid_file], seconds=1)
+    with state.log(name).open("wb") as log:
+        process = subprocess.Popen(
+            service.command,
+            cwd=ROOT,
+            env={**service.environment, **places},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    pid_file.write_text(f"{process.pid} {psutil.Process(process.pid).create_time()}")
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not health.answers(probe):
+            if process.poll() is not None:
+                raise LocalError(health.report(state, name, "does not start; the old one serves on", {}))
+            if time.monotonic() > deadline:
+                raise LocalError(health.report(state, name, "is not ready; the old one serves on", {}))
+            time.sleep(health.PAUSE)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(service.stop_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        pid_file.unlink()
+        state.log(name).unlink()

@@ -1,0 +1,130 @@
+"""`make deploy` in containers: nobody notices, and a bad version never takes over."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from prove.traffic import Load, Traffic
+from tests.harness.clients import http, wait_for
+from tests.harness.compose import ComposeStack
+
+WSGI = ("wsgi_app/notes/pages.py", '"ok"', '"new"')
+ASGI = ("asgi_app/health.py", '"ok"', '"new"')
+NGINX = ("nginx/templates/server.conf.template", 'return 200 "ok', 'return 200 "new')
+HEALTH = {"wsgi": "/healthz", "asgi": "/ws/healthz"}
+LOAD = Load(sockets=30, streams=2, polls=2)
+
+
+@contextmanager
+def edited(stack: ComposeStack, *edits: tuple[str, str, str]) -> Iterator[None]:
+    """The clone with those changes; afterwards it is as before, and deployed."""
+    before = {name: (stack.root / name).read_text() for name, _, _ in edits}
+    try:
+        for name, old, new in edits:
+            assert before[name].count(old) == 1
+            (stack.root / name).write_text(before[name].replace(old, new))
+        yield
+    finally:
+        for name, text in before.items():
+            (stack.root / name).write_text(text)
+        stack.deploy()
+
+
+def ids(stack: ComposeStack) -> dict[str, set[str]]:
+    """The containers of each service."""
+    found: dict[str, set[str]] = {}
+    for container in stack.containers().values():
+        service = container["Config"]["Labels"]["com.docker.compose.service"]
+        found.setdefault(service, set()).add(container["Id"])
+    return found
+
+
+def nginx_says(stack: ComposeStack) -> str:
+    return stack.exec("nginx", "curl", "-s", "http://127.0.0.1:8080/ws/nginx/healthz")
+
+
+def test_a_deploy_is_not_noticed(stack: ComposeStack) -> None:
+    before = ids(stack)
+    with edited(stack, WSGI, ASGI, NGINX):
+        with Traffic(stack.base_url, LOAD) as traffic:
+            assert traffic.steady()
+            traffic.begin()
+            said = stack.deploy().stdout
+            assert traffic.calm()
+            verdict = traffic.check()
+        assert verdict.holds, verdict
+        # A Redis that is slow because the machine is busy is none of the deploy's doing.
+        failed = [how for how in verdict.failed + verdict.refused if not how.endswith("503")]
+        assert not failed, f"{verdict}\n{said}"
+        with http(stack) as client:
+            for _ in range(10):
+                assert [client.get(path).json()["status"] for path in HEALTH.values()] == ["new", "new"]
+        assert nginx_says(stack) == "new\n"
+        after = ids(stack)
+        assert before["wsgi"].isdisjoint(after["wsgi"])
+        assert before["asgi"].isdisjoint(after["asgi"])
+        assert [len(after["wsgi"]), len(after["asgi"])] == [1, 2]
+        assert [after["nginx"], after["redis"]] == [before["nginx"], before["redis"]]
+        # What a running nginx was given outlives its restart.
+        stack.compose("restart", "nginx")
+        wait_for(lambda: nginx_says(stack) == "new\n", "nginx after a restart", 30)
+
+
+def test_what_has_not_changed_is_left_alone(stack: ComposeStack) -> None:
+    stack.deploy()
+    before = ids(stack)
+    said = stack.deploy().stdout
+    assert said.count("has not changed") == 4, said
+    assert ids(stack) == before
+
+
+BAD = {
+    "wsgi": ("wsgi_app/app.py", "    app = Flask(", '    raise RuntimeError("unfit")\n    app = Flask('),
+    "asgi": ("asgi_app/__main__.py", "    configured =", '    raise SystemExit("unfit")\n    configured ='),
+    "nginx": ("nginx/templates/gzip.conf.template", "gzip_", "unfit on; gzip_"),
+    "redis": ("redis/redis.conf", "maxmemory 256mb", "maxmemory unfit"),
+}
+
+
+@pytest.mark.parametrize("service", BAD)
+def test_a_bad_version_never_takes_over(stack: ComposeStack, service: str) -> None:
+    before = ids(stack)
+    name, old, new = BAD[service]
+    text = (stack.root / name).read_text()
+    (stack.root / name).write_text(text.replace(old, new, 1))
+    try:
+        answer = stack.deploy(service, check=False)
+    finally:
+        (stack.root / name).write_text(text)
+    assert answer.returncode == 1
+    assert "the old one serves on" in answer.stderr
+    assert "unfit" in answer.stderr
+    assert ids(stack) == before
+    with http(stack) as client:
+        assert client.get("/readyz").status_code == client.get("/ws/readyz").status_code == 200
+    # The names mean the old images again.
+    stack.compose("up", "--no-build", "--wait")
+    assert ids(stack) == before
+
+
+def test_a_deploy_that_is_cut_short_leaves_the_old_one_and_the_next_cleans_up(stack: ComposeStack) -> None:
+    old = ids(stack)["wsgi"]
+    with edited(stack, WSGI):
+        for cut, left in ((signal.SIGINT, 1), (signal.SIGKILL, 2)):
+            running = stack.start_deploy("wsgi")
+            wait_for(lambda: len(ids(stack)["wsgi"]) == 2, "the new container", 120)
+            os.killpg(running.pid, cut)
+            running.wait()
+            assert len(ids(stack)["wsgi"]) == left
+            assert ids(stack)["wsgi"] >= old
+            with http(stack) as client:
+                assert client.get("/healthz").json()["status"] == "ok"
+        stack.deploy("wsgi")
+        assert len(ids(stack)["wsgi"]) == 1
+        with http(stack) as client:
+            assert client.get("/healthz").json()["status"] == "new"

@@ -1,0 +1,87 @@
+"""`make deploy` where there is no Docker: nobody notices, and a bad version never takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.supervisor import Supervisor
+from prove.traffic import Load, Traffic
+from tests.harness.clients import http
+from tests.harness.compose import clone
+from tests.harness.local import LocalStack
+
+WSGI = Path("wsgi_app", "notes", "pages.py")
+ASGI = Path("asgi_app", "health.py")
+NGINX = Path("nginx", "templates", "gzip.conf.template")
+LOAD = Load(sockets=30, streams=2, polls=2)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A stack that runs from a copy of the working tree, to be edited."""
+    folder = tmp_path_factory.mktemp("clone")
+    clone(folder)
+    with LocalStack(code=folder) as stack:
+        yield stack
+
+
+def pids(stack: LocalStack) -> dict[str, int]:
+    return {process.name: process.pid for process in Supervisor(stack.state).processes()}
+
+
+def edit(file: Path, old: str, new: str) -> str:
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+    return text
+
+
+def test_a_deploy_is_not_noticed(own: LocalStack) -> None:
+    before = pids(own)
+    with Traffic(own.base_url, LOAD) as traffic:
+        assert traffic.steady()
+        traffic.begin()
+        for file in (WSGI, ASGI):
+            edit(own.code / file, '"ok"', '"new"')
+        (own.code / NGINX).write_text((own.code / NGINX).read_text() + "\n# changed\n")
+        said = own.run("deploy").stdout
+        assert traffic.calm()
+        verdict = traffic.check()
+    assert "applied changes to asgi-1, asgi-2, nginx, wsgi." in said
+    assert verdict.holds, verdict
+    # A Redis that is slow because the machine is busy is none of the deploy's doing.
+    failed = [how for how in verdict.failed + verdict.refused if not how.endswith("503")]
+    assert not failed, f"{verdict}\n{said}"
+    with http(own) as client:
+        assert client.get("/healthz").json()["status"] == client.get("/ws/healthz").json()["status"] == "new"
+    after = pids(own)
+    assert [after["nginx"], after["redis"]] == [before["nginx"], before["redis"]]
+    assert "nothing has changed" in own.run("deploy").stdout
+    assert pids(own) == after
+
+
+BAD = {
+    "wsgi": (Path("wsgi_app", "app.py"), "    app = Flask("),
+    "asgi": (Path("asgi_app", "__main__.py"), "    configured ="),
+    "nginx": (NGINX, "gzip_min_length"),
+}
+
+
+@pytest.mark.parametrize("service", BAD)
+def test_a_bad_version_never_takes_over(own: LocalStack, service: str) -> None:
+    before = pids(own)
+    file, line = BAD[service]
+    unfit = "unfit on; " if service == "nginx" else '    raise SystemExit("unfit")\n'
+    text = edit(own.code / file, line, unfit + line)
+    try:
+        answer = own.run("deploy", service, check=False)
+        assert answer.returncode == 1
+        assert "unfit" in answer.stderr
+        assert pids(own) == before
+        with http(own) as client:
+            assert client.get("/readyz").status_code == client.get("/ws/readyz").status_code == 200
+    finally:
+        (own.code / file).write_text(text)
