@@ -60,6 +60,8 @@ for outcome in ("recovered", "lost"):
     recoveries.labels(outcome)
 for code in (1003, 1008, 1012, 1013, 4401, 4403):
     evictions.labels(code)
+for limit in ("frames", "replays", "topics"):
+    limited.labels(limit)
 for path in ("/ws", "/ws/events", "/ws/poll"):
     for outcome in ("accepted", "401", "403", "429", "503"):
         handshakes.labels(path, outcome)

@@ -13,7 +13,7 @@ from tests.harness.sidecar import PING, PONG, TEXT, RawSocket, frame
 from tests.harness.visitor import Visitor
 from tests.hostile.conftest import ATTACKER
 
-SECONDS = 5
+SECONDS = 3
 SOCKETS = 2
 # Prepared: an attacker that takes the machine from the visitor proves nothing.
 FLOODS = {

@@ -20,7 +20,7 @@ CLIENTS = 800
 EVENTS = 1500
 BYTES = 2000
 MOST_MIB = 250
-SECONDS = 6
+SECONDS = 5
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -218,6 +219,26 @@ def test_too_many_messages_a_second_end_the_connection(url: str) -> None:
         client.send(frame(TEXT, QUESTION) * 300)
         assert client.code() == 1008
         client.send(close_frame(1008))
+        assert client.ended()
+        peer.send(frame(TEXT, QUESTION))
+        assert peer.message("pong")
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        frame(PING) * 300,
+        frame(PONG) * 300,
+        frame(TEXT, b"", fin=False) + frame(CONT, b"", fin=False) * 300,
+        frame(TEXT, padded(LIMIT)) * 9,
+    ],
+    ids=["pings", "pongs", "fragments", "bytes"],
+)
+def test_too_many_frames_of_any_kind_end_the_connection(sidecar: str, flood: bytes) -> None:
+    with RawSocket(sidecar) as peer, RawSocket(sidecar) as client:
+        client.send(flood)
+        with suppress(ConnectionResetError):  # the plain writer hangs up at once
+            assert client.code() == 1008
         assert client.ended()
         peer.send(frame(TEXT, QUESTION))
         assert peer.message("pong")
