@@ -24,6 +24,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from local.settings import ROOT
+from tests.harness.clients import wait_for
 from tests.harness.stack import Stack
 
 SOCKETS = 6
@@ -94,6 +95,8 @@ class Visitor:
             text=True,
         )
         self._read()  # until it is there
+        # The first ones warm everything up.
+        wait_for(lambda: self.report().delays, "the visitor's first events")
 
     def report(self) -> Report:
         """What it saw since the last report."""

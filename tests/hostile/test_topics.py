@@ -17,7 +17,7 @@ from tests.harness.sidecar import TEXT, RawSocket, frame, redis, replicas, total
 from tests.harness.visitor import Visitor
 from tests.hostile.conftest import ATTACKER
 
-SOCKETS = 200
+SOCKETS = 80
 EACH = 90
 SECONDS = 6
 # What an address may bring into being in one process, and a few of the visitor's own.
