@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -34,6 +35,7 @@ POSTS_PER_SECOND = 5
 CALM_SECONDS = 0.25
 LATE_SECONDS = 1.5
 TIMES_IDLE = 5
+CROWDED_LOAD = 2  # processes that want to run, per core
 
 
 @dataclass
@@ -75,7 +77,9 @@ class Report:
         assert self.posts, f"the visitor got nowhere{both}"
         assert not self.failed, f"requests failed{both}"
         assert not self.closed, f"sockets were closed{both}"
-        allowed = min(LATE_SECONDS, max(CALM_SECONDS, TIMES_IDLE * idle.p99))
+        # Where others work, too, a delay says less: then only what nobody would call usable is too late.
+        crowded = os.getloadavg()[0] > CROWDED_LOAD * (os.cpu_count() or 1)
+        allowed = LATE_SECONDS if crowded else min(LATE_SECONDS, max(CALM_SECONDS, TIMES_IDLE * idle.p99))
         assert self.p99 <= allowed, f"events came late: more than {allowed * 1000:.0f} ms{both}"
 
 
