@@ -122,6 +122,11 @@ loadtest: $(VENV)/tests.stamp ## Locust without a browser; fails when a threshol
 	@$(CHECK_SETTINGS)
 	@$(BIN)/python -m loadtest.run $(ARGS)
 
+.PHONY: prove
+prove: ## kill, freeze, cut off and restart each part under traffic, and say what was lost; ONLY=kill ROUNDS=3
+	@if $(IN_DOCKER); then where=docker; else where=local; fi; \
+	$(INSTALL) $(VENV)/local.stamp && $(INSTALL) $(VENV)/wsgi_app.stamp && $(BIN)/python -m prove $$where $(ARGS)
+
 bench: $(VENV)/tests.stamp ## the benchmarks; writes a table and plots
 	@$(BIN)/python -m bench $(ARGS)
 

@@ -22,7 +22,8 @@ from local.settings import ROOT, Settings
 from local.state import State
 
 # What a service gets of the caller's environment, beside its own settings.
-PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+# The last two are for an allocator of one's own, and for a wrong clock in tests: prove/clock.c.
+PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_PRELOAD", "WRONG_CLOCK")
 
 
 @dataclass(frozen=True)

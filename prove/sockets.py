@@ -48,6 +48,11 @@ class SocketListener(Listener):
         if self._wire:
             self._wire.drop()
 
+    def drop(self) -> None:
+        """Its line breaks, without a goodbye; it comes back."""
+        if self._wire:
+            self._wire.drop()
+
     def request(self) -> bytes:
         """The handshake, with the last id."""
         cursor = self.ledger.cursor

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -35,6 +36,7 @@ CATCH_UP_SECONDS = 75.0
 LAG_SECONDS = 0.02
 CALM_SECONDS = 2.0
 QUIET_SECONDS = 1.0
+SHAKE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,30 @@ class Traffic:
 
         return self._wait(is_calm, seconds)
 
-    def acknowledged(self) -> int:
-        """Writes that were acknowledged since `begin`."""
-        return len(self._writing.acknowledged)
+    def shake(self, seconds: float) -> None:
+        """Cuts the sockets' connections at random, each about twice, as phones lose their network."""
+        for _ in range(round(seconds / SHAKE_SECONDS)):
+            share = 2 * SHAKE_SECONDS / seconds
+            victims = [each for each in self._listeners if random.random() < share]
+            self._run(_drop(victims))
+            time.sleep(SHAKE_SECONDS)
+
+    def writes(self) -> dict[str, str]:
+        """Those of this window: the text of each that was acknowledged, and its id."""
+        return dict(self._writing.acknowledged)
+
+    def write(self, text: str) -> str:
+        """Writes once more, by the way; the id."""
+        return self._run(self._patiently(lambda: self._desk.write(text, None)))
+
+    def position(self) -> str:
+        """Where the topic is now."""
+        return self._run(self._patiently(self._desk.position))
+
+    def come_back(self, since: str) -> tuple[bool, int]:
+        """Listens from a cursor on; whether nothing was lost on the way, and the number of events."""
+        found = self._run(self._replay(since, self.position()))
+        return not found.ledger.lost, len(found.events)
 
     def check(self) -> Verdict:
         """Stops writing, lets the listeners catch up, compares, and goes on writing in a new window."""
@@ -195,7 +218,7 @@ class Traffic:
         caught_up = await self._until(
             lambda: all(not one.ledger.missing(end) for one in self._listeners), CATCH_UP_SECONDS
         )
-        events = [self._desk.entry(event) for event in await self._replay(self._begun_at, end)]
+        events = [self._desk.entry(event) for event in (await self._replay(self._begun_at, end)).events]
         notes = await self._patiently(lambda: self._desk.stored(len(events)))
         stored(verdict, Written(writing.acknowledged, writing.attempted, events, notes, self._stored))
         listened(verdict, self._listeners, end)
@@ -209,14 +232,14 @@ class Traffic:
         writing.on.set()
         return verdict
 
-    async def _replay(self, since: str, end: str) -> list[dict[str, Any]]:
+    async def _replay(self, since: str, end: str) -> _Replay:
         replay = _Replay(self.base_url, self._desk.topic, self._desk.ticket, since)
         replay.open()
         try:
             await self._until(lambda: not replay.ledger.missing(end), CATCH_UP_SECONDS)
         finally:
             replay.close()
-        return replay.events
+        return replay
 
     async def _patiently(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         deadline = time.monotonic() + CATCH_UP_SECONDS
@@ -251,6 +274,12 @@ class Traffic:
         await asyncio.sleep(0.05)
         await self._client.aclose()
         await self._streams.aclose()
+
+
+async def _drop(listeners: list[SocketListener | StreamListener | PollListener]) -> None:
+    for listener in listeners:
+        if isinstance(listener, SocketListener):
+            listener.drop()
 
 
 class _Replay(SocketListener):

@@ -98,7 +98,7 @@ def test_a_page_goes_on_without_a_gap_when_the_sidecar_is_replaced(
     cable.block(*{"WebSocket": [], "event stream": ["/ws"], "polling": ["/ws", "/ws/events"]}[transport])
     page = open_wall(cable.base_url)
     expect_transport(page, transport)
-    deploy = threading.Thread(target=stack.recreate, args=("asgi",))
+    deploy = threading.Thread(target=stack.parts.recreate, args=("asgi",))
     deploy.start()
     pinned: list[str] = []
     try:
@@ -118,7 +118,7 @@ def test_a_page_comes_back_when_the_sidecar_was_killed(
     page = open_wall()
     stack.scale("asgi", 1)
     try:
-        stack.kill("asgi")
+        stack.parts.kill("asgi")
         pin("While it was dead")
         expect(note(page, "While it was dead")).to_be_visible(timeout=30_000)
     finally:

@@ -115,7 +115,7 @@ def test_this_deployment_loses_nothing_when_a_sidecar_is_killed(local_stack: Loc
             async for event in events:
                 texts.append(event["data"]["text"])
                 if texts == ["before"]:
-                    await asyncio.to_thread(local_stack.kill, "asgi")
+                    await asyncio.to_thread(local_stack.parts.kill, "asgi")
                     await asyncio.to_thread(write, "after")
                 if texts[-1] == "after":
                     return texts

@@ -185,6 +185,6 @@ def test_a_browser_that_was_offline_catches_up(site: Site, anna: Page, visit: Vi
 
 def test_pages_stay_live_when_redis_was_killed_in_between(site: Site, anna: Page, ben: Page) -> None:
     _seconds_until(_add(anna), ben)
-    site.stack.kill("redis")
+    site.stack.parts.kill("redis")
     site.stack.start()
     _seconds_until(_add(anna), ben)

@@ -156,7 +156,7 @@ def test_pages_stay_live_when_redis_was_killed_in_between(site: Site, anna: Page
     first, second = _title(), _title()
     _write(anna, first)
     _seconds_until(first, anonymous)
-    site.stack.kill("redis")
+    site.stack.parts.kill("redis")
     site.stack.start()
     _write(anna, second)
     _seconds_until(second, anonymous)

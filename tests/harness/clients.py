@@ -56,11 +56,11 @@ def http(stack: Stack, timeout: float = PATIENCE, **options: Any) -> httpx.Clien
 @contextmanager
 def frozen_redis(stack: Stack) -> Iterator[None]:
     """Redis does not answer, but keeps its connections; afterwards every process of the app has it again."""
-    stack.pause("redis")
+    stack.parts.freeze("redis")
     try:
         yield
     finally:
-        stack.unpause("redis")
+        stack.parts.thaw("redis")
 
     with http(stack) as client:
         wait_for(lambda: client.get("/readyz").status_code == 200, "Redis to be back", 60)

@@ -15,14 +15,8 @@ from typing import Any, Self
 
 from local.settings import ROOT, load
 from local.table import documented
+from prove.compose_parts import ComposeParts
 from tests.harness.local import free_port
-
-# The service's main process is the first child of the container's init. It may be killed from inside only: a
-# container that `docker kill` ended counts as stopped on purpose and is not started again.
-MAIN = "read -r main _ < /proc/1/task/1/children; "
-KILL = {
-    "wsgi-worker": MAIN + 'read -r worker _ < "/proc/$main/task/$main/children"; kill -KILL "$worker"',
-}
 
 
 @cache
@@ -91,6 +85,7 @@ class ComposeStack:
         self.project = f"corkboard-test-{secrets.token_hex(4)}"
         port = free_port()
         self.base_url = f"http://127.0.0.1:{port}"
+        self.parts = ComposeParts(self.compose, self.base_url)
         # What is set on this machine must not decide a test; only how to reach PyPI from here is taken over.
         self.environment = {name: value for name, value in os.environ.items() if name not in documented()}
         self.environment |= {
@@ -180,25 +175,12 @@ class ComposeStack:
         )
 
     def recreate(self, service: str) -> None:
-        """Replaces the service's containers by new ones, as a deploy does; returns when they are healthy."""
-        self.compose("up", "--force-recreate", "--no-deps", "--wait", service)
+        """Replaces the service's processes, as a deploy does; returns when they are healthy."""
+        self.parts.recreate(service)
 
     def scale(self, service: str, replicas: int) -> None:
         """Starts or stops replicas of the service until there are so many; returns when they are healthy."""
         self.compose("up", "--no-recreate", "--no-deps", "--wait", f"--scale={service}={replicas}", service)
-
-    def kill(self, service: str) -> None:
-        """SIGKILL to the main process of one container of the service; `wsgi-worker` is one of Gunicorn's."""
-        script = KILL.get(service, MAIN + 'kill -KILL "$main"')
-        self.exec(service.removesuffix("-worker"), "bash", "-c", script, check=False)
-
-    def pause(self, service: str) -> None:
-        """Freezes the service: its connections stay open, and nothing answers."""
-        self.compose("pause", service)
-
-    def unpause(self, service: str) -> None:
-        """Lets a frozen service go on."""
-        self.compose("unpause", service)
 
     def logs(self, service: str) -> str:
         """All that the service's containers wrote so far."""

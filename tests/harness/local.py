@@ -6,23 +6,18 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
-
-import psutil
 
 from local import processes
 from local.settings import ROOT
 from local.state import INNER_PORTS, State, is_free
-from local.supervisor import Supervisor
 from local.table import documented
-from tests.harness.clients import wait_for
+from prove.local_parts import LocalParts
 
 # So many sidecars have a port of their own from the beginning.
 SIDECARS = ("asgi-1", "asgi-2", "asgi-3")
@@ -59,6 +54,7 @@ class LocalStack:
         self.state = State(self.folder)
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
+        self.parts = LocalParts(self.state, self.base_url)
         # What is set on this machine must not decide a test.
         self.environment = {name: value for name, value in os.environ.items() if name not in documented()}
         self.environment |= {"HTTP_PORT": str(self.port), "RATE_LIMIT": "0", **(environment or {})}
@@ -114,22 +110,9 @@ class LocalStack:
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def kill(self, service: str) -> None:
-        """SIGKILL to one process: Gunicorn's master for `wsgi`, one of its workers for `wsgi-worker`."""
-        if service == "wsgi-worker":
-            psutil.Process(self._pids("wsgi")[0]).children()[0].kill()
-            return
-        process = psutil.Process(self._pids(service)[0])
-        # Orphaned workers would serve on until nginx starts again; in a container they end with their master.
-        orphans = process.children() if service == "nginx" else []
-        for victim in [process, *orphans]:
-            victim.kill()
-
     def recreate(self, service: str) -> None:
-        """Restarts the service's processes one after the other; returns when all are healthy."""
-        for name in self._names(service):
-            Supervisor(self.state).restart(name)
-            self.start()
+        """Replaces the service's processes, as a deploy does; returns when they are healthy."""
+        self.parts.recreate(service)
 
     def scale(self, service: str, replicas: int) -> None:
         """Starts or stops replicas of `asgi`; returns when they are healthy."""
@@ -137,17 +120,9 @@ class LocalStack:
         self.environment["ASGI_REPLICAS"] = str(replicas)
         self.start()
 
-    def pause(self, service: str) -> None:
-        """SIGSTOP to every process of the service."""
-        self._signal_all(service, signal.SIGSTOP)
-
-    def unpause(self, service: str) -> None:
-        """SIGCONT to every process of the service."""
-        self._signal_all(service, signal.SIGCONT)
-
     def logs(self, service: str) -> str:
         """All that the service's processes wrote so far, also what is in files that were put aside."""
-        files = [file for name in self._names(service) for file in self.state.logs.glob(f"{name}.log*")]
+        files = [file for name in self.parts.names(service) for file in self.state.logs.glob(f"{name}.log*")]
         return "".join(file.read_text() for file in sorted(files, reverse=True))
 
     def redis_cli(self, *arguments: str) -> str:
@@ -165,21 +140,3 @@ class LocalStack:
     def pids(self) -> list[int]:
         """Every process of the stack, the supervising one not."""
         return [process.pid for file in self.state.run.glob("*.pid") for process in processes.members(file)]
-
-    def _names(self, service: str) -> list[str]:
-        names = [process.name for process in Supervisor(self.state).processes()]
-        return [name for name in names if name == service or name.startswith(f"{service}-")]
-
-    def _pids(self, service: str) -> list[int]:
-        names = self._names(service)
-        # Between two lives a process has the number 0.
-        return wait_for(
-            lambda: [one.pid for one in Supervisor(self.state).processes() if one.name in names and one.pid],
-            f"a process of {service}",
-        )
-
-    def _signal_all(self, service: str, number: signal.Signals) -> None:
-        for name in self._names(service):
-            for process in processes.members(self.state.run / f"{name}.pid"):
-                with suppress(psutil.NoSuchProcess):
-                    process.send_signal(number)

@@ -6,11 +6,17 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
+from prove.parts import Parts
+
 
 class Stack(Protocol):
-    """A whole deployment. A service is one of redis, wsgi, asgi, nginx."""
+    """A whole deployment; its `parts` are what a fault is done to."""
 
     base_url: str
+
+    @property
+    def parts(self) -> Parts:
+        """Its services, one by one."""
 
     def start(self) -> None:
         """Starts everything; returns when it is healthy."""
@@ -18,20 +24,11 @@ class Stack(Protocol):
     def stop(self) -> None:
         """Stops everything and removes all of it, the data too."""
 
-    def kill(self, service: str) -> None:
-        """SIGKILL to one process: Gunicorn's master for `wsgi`, one of its workers for `wsgi-worker`."""
-
     def recreate(self, service: str) -> None:
         """Replaces the service's processes, as a deploy does; returns when they are healthy."""
 
     def scale(self, service: str, replicas: int) -> None:
         """Starts or stops replicas of `asgi`; returns when they are healthy."""
-
-    def pause(self, service: str) -> None:
-        """Freezes the service: its connections stay open, and nothing answers."""
-
-    def unpause(self, service: str) -> None:
-        """Lets a frozen service go on."""
 
     def logs(self, service: str) -> str:
         """All that the service wrote so far."""

@@ -94,7 +94,7 @@ def test_another_port_is_taken_without_a_restart_of_the_apps(own: LocalStack) ->
 
 def test_an_nginx_whose_master_was_killed_comes_back_on_its_port(own: LocalStack) -> None:
     before = pids(own)["nginx"]
-    own.kill("nginx")
+    own.parts.kill("nginx")
     with http(own) as client:
         wait_for(lambda: pids(own)["nginx"] not in (0, before), "a new nginx")
         wait_for(lambda: client.get("/readyz").status_code == 200, "an answer from it")

@@ -24,7 +24,7 @@ INDEX = ROOT / "docs" / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 ROOMS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
 # Made while something runs, so that a fresh clone does not have them.
-MADE = re.compile(r"(loadtest|bench)/results/|corkboard/\.corkboard/")
+MADE = re.compile(r"(loadtest|bench|prove)/results/|corkboard/\.corkboard/")
 
 FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
