@@ -34,7 +34,7 @@ REQUEST_SECONDS = 10.0
 # Longer than a listener may take to notice that its path is dead, and to come back.
 CATCH_UP_SECONDS = 75.0
 LAG_SECONDS = 0.02
-CALM_SECONDS = 2.0
+CALM_SECONDS = 3.0
 QUIET_SECONDS = 1.0
 SHAKE_SECONDS = 0.2
 
@@ -214,6 +214,9 @@ class Traffic:
         stood_still(verdict, self._listeners, (at for at, _ in writing.failures), self._started)
         connected = all(listener.connected for listener in self._listeners)
         await writing.settle()
+        # What failed only now belongs to it, too.
+        late = [at - self._started for at, _ in writing.failures]
+        verdict.back_after = max([verdict.back_after or 0.0, *late])
         end = await self._patiently(self._desk.position)
         caught_up = await self._until(
             lambda: all(not one.ledger.missing(end) for one in self._listeners), CATCH_UP_SECONDS
