@@ -14,7 +14,7 @@ MAIN = "read -r victim _ < /proc/1/task/1/children; "
 WORKER = MAIN + 'read -r victim _ < "/proc/$victim/task/$victim/children"; '
 KILL = 'kill -KILL "$victim"'
 # The kernel takes the process that says that it minds least. `tail` keeps what has no line end.
-EXHAUST = 'echo 1000 > "/proc/$victim/oom_score_adj" && head -c 4g /dev/zero | tail | wc -c'
+EXHAUST = 'echo 1000 > "/proc/$victim/oom_score_adj" && head -c 4G /dev/zero | tail | wc -c'
 PATIENCE_SECONDS = 60.0
 
 
