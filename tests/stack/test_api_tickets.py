@@ -125,7 +125,9 @@ def secrets_of(stack: Stack, service: str) -> set[str]:
         files = (stack.state.secrets / service.replace("wsgi", "app")).glob("*")
         return {line for file in files for line in file.read_text().split()}
     assert isinstance(stack, ComposeStack)
-    return set(stack.exec(service, "sh", "-c", "cat /run/secrets/*; env").split())
+    # A file need not end with a line's end.
+    each = "for file in /run/secrets/*; do cat $file; echo; done; env"
+    return set(stack.exec(service, "sh", "-c", each).split())
 
 
 def test_a_sidecar_that_was_taken_over_can_make_no_session(stack: Stack, client: httpx.Client) -> None:
