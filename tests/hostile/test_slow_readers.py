@@ -62,7 +62,7 @@ def worst(client: httpx.Client, readers: list[socket.socket]) -> float:
 @pytest.fixture(scope="module")
 def board(stack: LocalStack) -> Iterator[str]:
     # 200 of these notes are more than nginx holds in memory.
-    with many_notes(stack, 6_000, "x" * 6_000) as board:
+    with many_notes(stack, 3_000, "x" * 12_000) as board:
         yield board
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from datetime import datetime
 from http.cookies import Morsel, SimpleCookie
@@ -12,7 +15,9 @@ import jwt
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from local.settings import ROOT
 from tests.harness.api import problem
 from tests.harness.clients import Socket, http
 from tests.harness.compose import ComposeStack
@@ -157,3 +162,32 @@ def test_the_sidecar_lets_a_ticket_listen_to_its_own_topic_and_to_no_other(
         assert socket.expect("subscribed")["topic"] == own
         socket.send({"op": "subscribe", "topic": f"{own}x"})
         assert socket.expect("error")["code"]
+
+
+def shell(stack: Stack, *words: str) -> None:
+    """The kit's command, as an operator runs it: in the app's container, or beside the local processes."""
+    command = ("-m", "corkboard", *words)
+    if isinstance(stack, ComposeStack):
+        stack.exec("wsgi", "python", *command)
+        return
+    assert isinstance(stack, LocalStack)
+    environment = {**os.environ, "CORKBOARD_ENV_FILE": str(stack.state.app_env)}
+    subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, check=True)
+
+
+def test_a_ticket_that_is_revoked_from_a_shell_ends_at_once(stack: Stack, client: httpx.Client) -> None:
+    body = client.post("/api/tickets").json()
+    own, ticket = body["topics"][1], {"Authorization": f"Bearer {body['ticket']}"}
+    with Socket(stack, ticket, topic=own) as socket:
+        assert socket.expect("subscribed")["topic"] == own
+        shell(stack, "revoke", own.removeprefix("user:"))
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.expect("event")
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4403
+    with pytest.raises(InvalidStatus), Socket(stack, ticket, topic=own):
+        pass
+    # The visitor may come back with a new one.
+    renewed = {"Authorization": f"Bearer {client.post('/api/tickets').json()['ticket']}"}
+    with Socket(stack, renewed, topic=own) as socket:
+        assert socket.expect("subscribed")["topic"] == own
