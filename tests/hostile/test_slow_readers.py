@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from statistics import median
 
 import httpx
 import pytest
@@ -15,7 +16,8 @@ from tests.harness.clients import http
 from tests.harness.local import LocalStack
 from tests.harness.visitor import Visitor
 
-READERS = 50
+# More than the app has threads.
+READERS = 100
 SECONDS = 6
 # As a real page's, 27 kB a second, and everywhere in the kernel as little room as there can be.
 READ_BYTES, PAUSE = 2_700, 0.1
@@ -23,7 +25,7 @@ READ_BYTES, PAUSE = 2_700, 0.1
 
 @contextmanager
 def slow_readers(stack: LocalStack, path: str) -> Iterator[list[socket.socket]]:
-    """Fifty connections, of two addresses each, that asked for the path and read nothing yet."""
+    """A hundred connections, two per address, that asked for the path and read nothing yet."""
     with ExitStack() as connections:
         readers = []
         for number in range(READERS):
@@ -34,20 +36,20 @@ def slow_readers(stack: LocalStack, path: str) -> Iterator[list[socket.socket]]:
             reader.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             reader.setblocking(False)
             readers.append(reader)
-            time.sleep(PAUSE / 2)  # it is not the burst that matters here
+            time.sleep(PAUSE / 4)  # it is not the burst that matters here
         yield readers
 
 
-def worst(client: httpx.Client, readers: list[socket.socket]) -> float:
-    """The slowest of what a person asks for in the meantime, in seconds."""
-    slowest = 0.0
+def usual(client: httpx.Client, readers: list[socket.socket]) -> float:
+    """How long it takes in the meantime what a person asks for: the median, in seconds."""
+    took = []
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
         for method, path in (("GET", "/"), ("GET", "/readyz"), ("POST", "/api/notes")):
             begun = time.monotonic()
             body = {"text": "in the meantime"} if method == "POST" else None
             client.request(method, path, json=body).raise_for_status()
-            slowest = max(slowest, time.monotonic() - begun)
+            took.append(time.monotonic() - begun)
         for reader in readers:
             try:
                 reader.recv(READ_BYTES)
@@ -56,7 +58,7 @@ def worst(client: httpx.Client, readers: list[socket.socket]) -> float:
             except OSError:
                 readers.remove(reader)
         time.sleep(PAUSE)
-    return slowest
+    return median(took)
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,10 @@ def board(stack: LocalStack) -> Iterator[str]:
 def test_slow_readers_hold_no_threads_that_others_need(
     stack: LocalStack, visitor: Visitor, board: str, path: str
 ) -> None:
-    with http(stack, timeout=10) as client:
-        alone = worst(client, [])
-        idle = visitor.watch(3)
-        with slow_readers(stack, path.format(board)) as readers:
-            during = worst(client, readers)
-            visitor.report().undisturbed(idle)
-    assert during < max(1, 5 * alone)
+    visitor.report()
+    # A request that finds no thread takes longer than this.
+    with http(stack, timeout=10) as client, slow_readers(stack, path.format(board)) as readers:
+        assert usual(client, readers) < 1
+    report = visitor.report()
+    assert not report.failed, report
+    assert not report.closed, report

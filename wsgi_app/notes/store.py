@@ -26,7 +26,7 @@ FUNCTIONS = Path(__file__).with_name("notes.lua")
 IDEMPOTENCY = "idem:{notes}"
 # The board is part of the id, so that an id alone leads to the note's topic.
 NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
-EXPORT_NOTES = 200  # read at a time
+EXPORT_NOTES = 50  # read at a time: 600 kB, when all are as long as they may be
 SEARCH_STEPS = 16  # calls of Redis before a search says what it has found so far
 
 
