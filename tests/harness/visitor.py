@@ -33,7 +33,7 @@ POSTS_PER_SECOND = 5
 # What a person takes for at once, and what nobody would call it. In between the machine decides, which tests
 # share: alone on two cores the visitor's p99 is under 0.1 s.
 CALM_SECONDS = 0.25
-LATE_SECONDS = 1.5
+LATE_SECONDS = 3.0
 TIMES_IDLE = 5
 CROWDED_LOAD = 2  # processes that want to run, per core
 
@@ -79,7 +79,7 @@ class Report:
         assert not self.closed, f"sockets were closed{both}"
         # Where others work, too, a delay says less: then only what nobody would call usable is too late.
         crowded = os.getloadavg()[0] > CROWDED_LOAD * (os.cpu_count() or 1)
-        allowed = LATE_SECONDS if crowded else min(LATE_SECONDS, max(CALM_SECONDS, TIMES_IDLE * idle.p99))
+        allowed = LATE_SECONDS if crowded else min(LATE_SECONDS / 2, max(CALM_SECONDS, TIMES_IDLE * idle.p99))
         assert self.p99 <= allowed, f"events came late: more than {allowed * 1000:.0f} ms{both}"
 
 

@@ -20,8 +20,8 @@ CLIENTS = 800
 EVENTS = 1500
 BYTES = 2000
 MOST_MIB = 250
-PER_SECOND = 200
-SECONDS = 3
+PER_SECOND = 100
+SECONDS = 2
 
 
 @pytest.fixture(scope="module")
