@@ -65,9 +65,7 @@ class Numbers(Collector):
                 self.said = await store.about(redis)
         except NoPermissionError:
             if not self._is_refused:
-                log.warning(
-                    "Redis does not tell this user about itself: restart it, so that it reads users.acl"
-                )
+                log.warning("Redis does not tell this user about itself: it needs this version's users.acl")
             self._is_refused = True
         except (RedisError, OSError, TimeoutError) as error:
             log.debug("no numbers of Redis: %s", error)

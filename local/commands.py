@@ -56,6 +56,9 @@ def up(settings: Settings, state: State, dev: bool = False, only: str | None = N
         foreign.check(settings)
     wanted = services.build(settings, state, ports, dev)
     _make_secrets(settings, state, ports["redis"])
+    if was_running:
+        # Before an app that needs them starts.
+        redis_cli.reload_users(state, ports["redis"])
     conf_changed = only in (None, "nginx") and _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))

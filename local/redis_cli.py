@@ -36,6 +36,38 @@ def password(state: State) -> str:
     return (state.secrets / "redis" / "admin_password").read_text().strip()
 
 
+def reload_users(state: State, port: int) -> None:
+    """Has a Redis that runs read its users anew; one that starts does so by itself.
+
+    Raises:
+        LocalError: Redis refuses them. It keeps those that it has.
+    """
+    connection = _connection(state, port)
+    try:
+        connection.connect()  # type: ignore[no-untyped-call]
+    except redis.RedisError:
+        return
+    users = state.secrets / "redis" / "users.acl"
+    before = users.with_suffix(".acl.before")
+    try:
+        _send(connection, ["ACL", "LOAD"])
+        before.unlink(missing_ok=True)
+    except LocalError as error:
+        if before.exists():
+            before.replace(users)  # with the new ones it would not start any more
+        raise LocalError(f"Redis refuses redis/users.acl, and keeps the users that it has: {error}") from None
+    finally:
+        connection.disconnect()  # type: ignore[no-untyped-call]
+
+
+def _connection(state: State, port: int) -> redis.Connection:
+    password = (state.secrets / "redis" / "admin_password").read_text().strip()
+    # Not a client, which turns answers into Python objects of its own.
+    return redis.Connection(  # type: ignore[no-untyped-call]
+        port=port, username="admin", password=password, socket_timeout=10, decode_responses=True
+    )
+
+
 def _line(prompt: str) -> str:
     try:
         return input(prompt).strip()

@@ -135,7 +135,7 @@ def _redis(environment: dict[str, str], state: State, port: int) -> Service:
         binaries.redis(), str(ROOT / "redis" / "redis.conf"), "--port", str(port), "--bind", "127.0.0.1",
         "--dir", str(state.redis), "--aclfile", str(state.secrets / "redis" / "users.acl"),
     ]  # fmt: skip
-    files = ["redis/redis.conf", "redis/users.acl"]
+    files = ["redis/redis.conf"]
     return Service("redis", command, environment, [f"redis://127.0.0.1:{port}"], files=files)
 
 

@@ -56,6 +56,8 @@ sed -e "s/@app@/$(sha256 "$dir/app/redis_password")/" \
     -e "s/@asgi@/$(sha256 "$dir/asgi/redis_password")/" \
     -e "s/@admin@/$(sha256 "$dir/redis/admin_password")/" \
     "$here/users.acl" > "$dir/redis/users.acl.new"
+# Until a running Redis has accepted the new ones: it would not start with users that it refuses.
+[ ! -f "$dir/redis/users.acl" ] || cp "$dir/redis/users.acl" "$dir/redis/users.acl.before"
 mv "$dir/redis/users.acl.new" "$dir/redis/users.acl"
 
 # In a volume it is for another user; elsewhere for nobody but its owner.

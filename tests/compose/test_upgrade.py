@@ -6,6 +6,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.harness.clients import http
 from tests.harness.compose import ComposeStack
 
@@ -64,13 +66,27 @@ def test_a_changed_redis_conf_arrives_and_the_data_stays(stack: ComposeStack) ->
         assert stack.redis_cli("get", "kept") == "yes"
 
 
-def test_a_changed_acl_arrives_and_the_passwords_stay(stack: ComposeStack) -> None:
-    before = stack.exec("wsgi", "cat", "/run/secrets/redis_password")
-    with edited(
-        stack, "redis/users.acl", "user health on", "user visitor on nopass -@all +ping\nuser health on"
+def test_a_changed_acl_arrives_without_a_restart_of_redis_and_the_passwords_stay(stack: ComposeStack) -> None:
+    password = stack.exec("wsgi", "cat", "/run/secrets/redis_password")
+    before = started(stack, "redis")
+    assert "NOPERM" in stack.redis_cli_as("app", password, "DBSIZE")
+    with edited(stack, "redis/users.acl", "+fcall_ro", "+fcall_ro +dbsize"):
+        assert stack.redis_cli_as("app", password, "DBSIZE").isdigit()
+        assert stack.exec("wsgi", "cat", "/run/secrets/redis_password") == password
+    assert "NOPERM" in stack.redis_cli_as("app", password, "DBSIZE")
+    assert started(stack, "redis") == before
+
+
+def test_an_acl_that_redis_refuses_ends_the_upgrade_and_redis_keeps_the_one_it_has(stack: ComposeStack) -> None:
+    before = started(stack, "redis")
+    with (
+        pytest.raises(AssertionError, match="failed"),
+        edited(stack, "redis/users.acl", "+fcall_ro", "+no-such-command"),
     ):
-        assert stack.redis_cli_as("visitor", "x", "PING") == "PONG"
-        assert stack.exec("wsgi", "cat", "/run/secrets/redis_password") == before
+        pass
+    assert "keeps the users that it has" in stack.logs("secrets")
+    stack.upgrade()
+    assert started(stack, "redis") == before
 
 
 def test_an_upgrade_without_a_change_touches_nothing(stack: ComposeStack) -> None:

@@ -107,6 +107,24 @@ def test_a_changed_configuration_of_redis_is_applied_and_nothing_is_lost(own: Lo
         wait_for(lambda: client.get(f"/api/notes/{note}").status_code == 200, "the note")
 
 
+def test_changed_users_of_redis_are_applied_without_a_restart(own: LocalStack) -> None:
+    before = pids(own)
+    file = own.code / "redis" / "users.acl"
+    text = file.read_text()
+    file.write_text(text.replace("+fcall_ro", "+fcall_ro +dbsize"))
+    assert "+dbsize" not in own.redis_cli("acl", "list")
+    own.run("up")
+    assert "+dbsize" in own.redis_cli("acl", "list")
+    file.write_text(text.replace("+fcall_ro", "+no-such-command"))
+    refused = own.run("up", check=False)
+    assert refused.returncode == 1
+    assert "keeps the users that it has" in refused.stderr
+    file.write_text(text)
+    own.run("up")
+    assert "+dbsize" not in own.redis_cli("acl", "list")
+    assert pids(own) == before
+
+
 def test_up_after_that_changes_nothing(own: LocalStack) -> None:
     before = pids(own)
     assert "running already; nothing has changed" in own.run("up").stdout
