@@ -77,7 +77,9 @@ def test_a_changed_acl_arrives_without_a_restart_of_redis_and_the_passwords_stay
     assert started(stack, "redis") == before
 
 
-def test_an_acl_that_redis_refuses_ends_the_upgrade_and_redis_keeps_the_one_it_has(stack: ComposeStack) -> None:
+def test_an_acl_that_redis_refuses_ends_the_upgrade_and_is_taken_back(
+    stack: ComposeStack,
+) -> None:
     before = started(stack, "redis")
     with (
         pytest.raises(AssertionError, match="failed"),
