@@ -88,3 +88,7 @@ FORGET_SECONDS = 10
 # clients that do not answer the goodbye.
 LAST_SECONDS = 3
 DRAIN_SECONDS = 20  # the longest that the setting may be
+
+# What MAX_SOCKETS is checked against: the process with all that it keeps of topics, and an idle socket.
+PROCESS_BYTES = 192 * 1024 * 1024
+SOCKET_BYTES = 16 * 1024

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, RedisDsn, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from asgi_app import limits
+from asgi_app import capacity, limits
 
 
 def _without_password(url: RedisDsn) -> RedisDsn:
@@ -154,6 +154,7 @@ def load() -> Settings:
         settings = Settings()
         settings.redis_secret()
         settings.keys()
+        capacity.check(settings.max_sockets)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import corkboard.settings
 from corkboard.settings import KEY_CHARACTERS
+from wsgi_app import capacity
 
 
 def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -105,6 +106,7 @@ def load() -> Settings:
     try:
         settings = Settings()
         settings.keys()
+        capacity.check(settings.wsgi_workers, settings.wsgi_threads)
         corkboard.settings.load().signing_key  # noqa: B018
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -49,3 +49,21 @@ def test_nginx_has_as_many_workers_as_its_quota_has_cores(
 def test_compose_accepts_each_overlay(stack: ComposeStack, overlay: str) -> None:
     files = ["-f", "docker-compose.yml", "-f", f"docker-compose.{overlay}.yml"]
     assert "nginx" in stack.compose(*files, "config", "--services")
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "value", "most"),
+    [("wsgi", "WSGI_WORKERS", "64", "9"), ("asgi", "MAX_SOCKETS", "100000", "20480")],
+)
+def test_what_does_not_fit_into_the_container_stops_the_start_with_the_number_that_would(
+    stack: ComposeStack, service: str, name: str, value: str, most: str
+) -> None:
+    environment = {name: value, "SECRET_KEY": "k" * 32, "CORKBOARD_URL": "redis://a:b@c:1/0"}
+    environment |= {"CORKBOARD_SECRET_KEY": "k" * 32, "SESSION_KEY": "s" * 32}
+    given = [word for pair in environment.items() for word in ("-e", "=".join(pair))]
+    run = ["docker", "run", "--rm", "--memory=512m", "--tmpfs=/tmp", *given, f"{stack.project}-{service}"]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(f"{name} is invalid: expected at most {most}")
+    assert f"not {value} (see .env.example)" in line
