@@ -72,15 +72,16 @@ def _prove(parts: LocalParts | ComposeParts) -> int:
     table.head()
     try:
         if any(name in faults for name in names):
-            with Traffic(parts.base_url, load, own_app=bool(app)) as traffic:
-                try:
+            traffic = Traffic(parts.base_url, load, own_app=bool(app))
+            try:
+                with traffic:
                     for name in names:
                         if name in faults and (reason := _missing(faults[name], app)):
                             table.add(Row(name, reason=reason))
                         elif name in faults:
                             run(faults[name], rounds, traffic, parts, table)
-                finally:
-                    clean_up(parts, traffic.topic)
+            finally:  # when nobody writes any more
+                clean_up(parts, traffic.topic)
         if away.NAME in names:
             away.run(rounds, parts, table, own_app=bool(app))
         if own := [name for name in names if name in OWN]:
@@ -119,7 +120,9 @@ def _number(name: str, default: int, most: int) -> int:
 def _local(state: State) -> LocalParts:
     if not Supervisor(state).is_running():
         raise Refused(START)
-    return LocalParts(state, _serving(f"http://127.0.0.1:{(state.run / 'http_port').read_text()}"))
+    # A deploy must not move it, whatever is set by now.
+    os.environ["HTTP_PORT"] = port = (state.run / "http_port").read_text()
+    return LocalParts(state, _serving(f"http://127.0.0.1:{port}"))
 
 
 def _compose() -> ComposeParts:
@@ -130,8 +133,8 @@ def _compose() -> ComposeParts:
         raise Refused(
             "in containers `make prove` writes through the demo, and here is an app of your own instead"
         )
-    port = compose("port", "nginx", "8080").strip().rpartition(":")[2]
-    return ComposeParts(compose, _serving(f"http://127.0.0.1:{port}"))
+    os.environ["HTTP_PORT"] = port = compose("port", "nginx", "8080").strip().rpartition(":")[2]
+    return ComposeParts(compose, _serving(f"http://127.0.0.1:{port}"), ROOT)
 
 
 def _docker_compose(*arguments: str, check: bool = True) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from prove.parts import answers
 
@@ -24,11 +26,13 @@ class ComposeParts:
     Args:
         compose: runs `docker compose` for it; its standard output. With `check=False` it may fail.
         base_url: where nginx is.
+        root: the project's folder.
     """
 
-    def __init__(self, compose: Callable[..., str], base_url: str) -> None:
+    def __init__(self, compose: Callable[..., str], base_url: str, root: Path) -> None:
         self.compose = compose
         self.base_url = base_url
+        self._root = root
         self._cut: list[tuple[str, str]] = []  # network, container
 
     def kill(self, service: str) -> None:
@@ -56,6 +60,18 @@ class ComposeParts:
     def recreate(self, service: str) -> None:
         """As `Parts.recreate`."""
         self.compose("up", "--force-recreate", "--no-deps", "--wait", service)
+
+    def deploy(self, service: str) -> None:
+        """As `Parts.deploy`."""
+        subprocess.run(
+            ["sh", "ops/deploy.sh", service],
+            cwd=self._root,
+            env={**os.environ, "FORCE": "yes"},
+            check=True,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
 
     def reload(self) -> None:
         """As `Parts.reload`."""

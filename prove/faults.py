@@ -53,7 +53,7 @@ def all_faults() -> list[Fault]:
             for part in ("wsgi-worker", "asgi", "redis")
         ),
         *(Fault(f"restart-{part}", _call("restart", part), parts=(part,)) for part in _SERVICES),
-        *(Fault(f"deploy-{part}", _call("recreate", part), parts=(part,)) for part in _SERVICES),
+        *(Fault(f"deploy-{part}", _call("deploy", part), parts=(part,)) for part in _SERVICES),
         Fault("bad-lines", lambda _, traffic: traffic.shake(BAD_SECONDS)),
         Fault("reload-nginx", lambda parts, _: parts.reload(), parts=("nginx",)),
     ]

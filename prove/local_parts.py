@@ -68,6 +68,10 @@ class LocalParts:
             Supervisor(self.state).restart(name)
             self._wait(self._serves, f"{name} after its restart")
 
+    def deploy(self, service: str) -> None:
+        """As `Parts.deploy`."""
+        self._local("deploy", service, FORCE="yes")
+
     def reload(self) -> None:
         """As `Parts.reload`."""
         Supervisor(self.state).signal("nginx", "HUP")
@@ -101,9 +105,7 @@ class LocalParts:
 
     def redis_cli(self, *arguments: str) -> str:
         """As `Parts.redis_cli`."""
-        command = [sys.executable, "-m", "local", "--state", str(self.state.root), "redis-cli", *arguments]
-        answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-        return answer.stdout.rstrip("\n")
+        return self._local("redis-cli", *arguments).rstrip("\n")
 
     def names(self, service: str) -> list[str]:
         """The service's processes, by the names that Supervisor has for them."""
@@ -140,3 +142,9 @@ class LocalParts:
                 raise RuntimeError(f"waited {PATIENCE_SECONDS:.0f} s in vain for {what}")
             time.sleep(0.05)
         return answer
+
+    def _local(self, *arguments: str, **environment: str) -> str:
+        command = [sys.executable, "-m", "local", "--state", str(self.state.root), *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True, text=True
+        ).stdout

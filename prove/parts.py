@@ -40,7 +40,10 @@ class Parts(Protocol):
         """Stops the service as gently as it can, and starts it; returns when it is healthy."""
 
     def recreate(self, service: str) -> None:
-        """Replaces the service's processes, as a deploy does; returns when they are healthy."""
+        """Stops the service's processes and starts new ones; returns when they are healthy."""
+
+    def deploy(self, service: str) -> None:
+        """As `make deploy` replaces a service that has changed."""
 
     def reload(self) -> None:
         """Lets nginx read its configuration anew."""

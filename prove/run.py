@@ -61,8 +61,8 @@ def run(fault: Fault, rounds: int, traffic: Traffic, parts: Parts, table: Table)
 
 
 def clean_up(parts: Parts, *topics: str) -> None:
-    """Removes everything that was written to these topics."""
-    for topic in topics:
+    """Removes everything that was written to these topics, once nobody writes to them any more."""
+    for topic in filter(None, topics):
         keys = [f"{kind}:{{{topic}}}" for kind in ("topic", "stream", "notes", "folded", "order", "once")]
         with suppress(subprocess.CalledProcessError):
             parts.redis_cli("UNLINK", *keys)

@@ -35,7 +35,7 @@ REQUEST_SECONDS = 10.0
 CATCH_UP_SECONDS = 75.0
 LAG_SECONDS = 0.02
 CALM_SECONDS = 3.0
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 1.5
 SHAKE_SECONDS = 0.2
 
 
@@ -83,8 +83,8 @@ class Traffic:
 
     @property
     def topic(self) -> str:
-        """The topic that is written to: the writers' own."""
-        return self._desk.topic
+        """The topic that is written to: the writers' own. Empty before they begin."""
+        return self._desk.topic if hasattr(self, "_desk") else ""
 
     def begin(self) -> None:
         """From now on silences and failures count: call it right before the fault."""
@@ -270,7 +270,7 @@ class Traffic:
 
     async def _stop(self) -> None:
         if hasattr(self, "_writing"):
-            self._writing.stop()
+            await self._writing.stop()
             self._lagging.cancel()
             for listener in self._listeners:
                 listener.close()

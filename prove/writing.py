@@ -18,6 +18,8 @@ AT_ONCE = 200
 RETRY_SECONDS = (0.2, 0.6)
 # After so long a keyed write is given up.
 PATIENCE_SECONDS = 60.0
+# For the last requests.
+LAST_SECONDS = 5.0
 # One in so many keyed writes is sent again after it was acknowledged.
 REPEAT_EVERY = 10
 
@@ -57,8 +59,11 @@ class Writing:
             asyncio.create_task(self._steadily(send, rate)) for send, rate in self._rates.items() if rate
         ]
 
-    def stop(self) -> None:
-        """Ends everything."""
+    async def stop(self) -> None:
+        """Ends everything; what is on its way may arrive."""
+        self.on.clear()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
         for task in (*self._loops, *self._tasks):
             task.cancel()
 

@@ -85,7 +85,7 @@ class ComposeStack:
         self.project = f"corkboard-test-{secrets.token_hex(4)}"
         port = free_port()
         self.base_url = f"http://127.0.0.1:{port}"
-        self.parts = ComposeParts(self.compose, self.base_url)
+        self.parts = ComposeParts(self.compose, self.base_url, self.root)
         # What is set on this machine must not decide a test; only how to reach PyPI from here is taken over.
         self.environment = {name: value for name, value in os.environ.items() if name not in documented()}
         self.environment |= {

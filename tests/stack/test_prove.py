@@ -86,7 +86,8 @@ def test_what_reached_the_disk_survives_a_full_one_and_a_power_cut(local_stack: 
 
 def test_a_write_that_disappears_is_found(local_stack: LocalStack) -> None:
     table = Table()
-    with Traffic(local_stack.base_url, SMALL) as traffic:
+    traffic = Traffic(local_stack.base_url, SMALL)
+    with traffic:
         key = f"notes:{{{traffic.topic}}}"
 
         def steal(*_: object) -> None:
@@ -94,10 +95,8 @@ def test_a_write_that_disappears_is_found(local_stack: LocalStack) -> None:
             assert local_stack.redis_cli("HDEL", key, victim) == "1"
             assert local_stack.redis_cli("ZREM", key.replace("notes", "order"), victim) == "1"
 
-        try:
-            row = run(Fault("theft", steal), 1, traffic, local_stack.parts, table)
-        finally:
-            clean_up(local_stack.parts, traffic.topic)
+        row = run(Fault("theft", steal), 1, traffic, local_stack.parts, table)
+    clean_up(local_stack.parts, traffic.topic)
     assert not row.holds
     assert row.verdicts[0].lost == 1
     assert table.verdict().startswith("BROKEN: theft.")
