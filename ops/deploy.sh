@@ -11,7 +11,7 @@ set -eu
 # shellcheck source=ops/containers.sh
 . "$(dirname "$0")/containers.sh"
 
-# Back to what was there before. `added` are this run's containers, and `old` one that serves.
+# Back to what was there before: `known` are the containers that this run found, and `old` those that serve.
 undo() {
     trap '' INT TERM
     for id in $(ids "$service"); do
