@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.harness.clients import http, wait_for
 from tests.harness.compose import ComposeStack
 
-# Nginx asks for the apps' addresses again every 5 s; the rest is what a busy machine adds.
+# Nginx asks for the apps' addresses again every second; the rest is what a busy machine adds.
 FOLLOWS = 20.0
 READY = {"wsgi": "/readyz", "asgi": "/ws/readyz"}
 
