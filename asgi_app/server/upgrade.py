@@ -13,6 +13,13 @@ from asgi_app import problems
 class UpgradingProtocol(HttpToolsProtocol):
     """Upgrades handshakes that are valid; the app says what is wrong with the others."""
 
+    _is_valid = False  # what asks for an upgrade is a handshake
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            self._is_valid = _is_handshake(self.parser.get_method(), self.headers)
+        super().on_headers_complete()
+
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
         # The two hold each other. Thousands of such pairs would stop the process for a while.
@@ -28,7 +35,7 @@ class UpgradingProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _should_upgrade(self) -> bool:
-        return super()._should_upgrade() and _is_handshake(self.parser.get_method(), self.headers)
+        return self._is_valid and super()._should_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Anybody can cause it as often as they like; the client is told."""

@@ -73,6 +73,11 @@ class Allowance:
         Raises:
             Crowded: there was none in time.
         """
+        if not (self._replays.locked() or self._all_replays.locked() or self._replayed.take(0)):
+            # Nobody to wait for, so neither waits: a crowd that comes back pays for no timer.
+            await self._replays.acquire()
+            await self._all_replays.acquire()
+            return
         try:
             async with asyncio.timeout(limits.REPLAY_WAIT_SECONDS):
                 # The address first: while it waits for itself it takes no turn from others.

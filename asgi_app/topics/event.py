@@ -32,7 +32,7 @@ class Batch:
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = events
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of their JSON."""
         return sum([len(event.json) for event in self.events])

@@ -85,6 +85,8 @@ class Hub:
                 listener.write(batch)
                 await listener.drained()
                 at = Cursor(at.epoch, at.offset + len(batch.events))
+                if at == topic.position:
+                    return
             finally:
                 allowance.end_replay(size)
 
@@ -184,8 +186,10 @@ class Hub:
         if not missing:
             return NOTHING
         now = _position(topic)
-        # Up to where a block ends, so that those who began elsewhere go on with the same batches.
-        end = min(now.offset, (at.offset // limits.BLOCK_EVENTS + 1) * limits.BLOCK_EVENTS)
+        end = now.offset
+        if missing > limits.BLOCK_EVENTS or not topic.remembers(missing):
+            # Up to where a block ends, so that those who began elsewhere go on with the same batches.
+            end = min(end, (at.offset // limits.BLOCK_EVENTS + 1) * limits.BLOCK_EVENTS)
         if not topic.remembers(missing):
             end = min(end, topic.forgotten)
         key = topic.name, now.epoch, at.offset, end
