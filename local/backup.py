@@ -33,7 +33,10 @@ def backup(state: State, folder: Path) -> None:
     """
     if not Supervisor(state).is_running():
         raise LocalError("Corkboard is not running; `make up` starts it")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalError(f"no backup was made: {folder} is no folder to write to: {error.strerror}") from None
     begun = _now()
     file = folder / f"corkboard-{begun}.rdb"
     part = file.with_suffix(".part")
@@ -41,9 +44,11 @@ def backup(state: State, folder: Path) -> None:
         with _operator(state) as client:
             _snapshot(client, state.redis, part)
         digest = _sha256(part)
-        file.with_suffix(".rdb.sha256").write_text(f"{digest}  {file.name}\n")
+        beside = file.with_suffix(".rdb.sha256")
+        beside.touch(mode=0o600)
+        beside.write_text(f"{digest}  {file.name}\n")
         part.replace(file)
-    except redis.RedisError as error:
+    except (redis.RedisError, OSError) as error:
         raise LocalError(f"no backup was made: {error}") from None
     finally:
         part.unlink(missing_ok=True)

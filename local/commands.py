@@ -31,6 +31,18 @@ def deploy(settings: Settings, state: State, service: str | None) -> None:
         raise LocalError("Corkboard is not running; `make up` starts it")
     if service and service not in names:
         raise LocalError(f"there is no service {service}; there are: {', '.join(sorted(names))}", code=2)
+    https_port = settings.https_port if settings.tls_cert_file else ""
+    for name, file, now in (
+        ("HTTP_PORT", "http_port", settings.http_port),
+        ("HTTPS_PORT, by TLS_CERT_FILE,", "https_port", https_port),
+    ):
+        before = (state.run / file).read_text()
+        if before != str(now):
+            raise LocalError(
+                f"{name} was {before or 'unset'} when this was started, and is {now or 'unset'} now: "
+                "set it as before, best in .env, or apply the change with `make up`",
+                code=2,
+            )
     up(settings, state, only=service)
 
 

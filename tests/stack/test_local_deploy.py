@@ -67,6 +67,7 @@ BAD = {
     "wsgi": (Path("wsgi_app", "app.py"), "    app = Flask("),
     "asgi": (Path("asgi_app", "__main__.py"), "    configured ="),
     "nginx": (NGINX, "gzip_min_length"),
+    "redis": (Path("redis", "redis.conf"), "save "),
 }
 
 
@@ -74,7 +75,7 @@ BAD = {
 def test_a_bad_version_never_takes_over(own: LocalStack, service: str) -> None:
     before = pids(own)
     file, line = BAD[service]
-    unfit = "unfit on; " if service == "nginx" else '    raise SystemExit("unfit")\n'
+    unfit = {"nginx": "unfit on; ", "redis": "unfit yes\n"}.get(service, '    raise SystemExit("unfit")\n')
     text = edit(own.code / file, line, unfit + line)
     try:
         answer = own.run("deploy", service, check=False)
@@ -85,3 +86,11 @@ def test_a_bad_version_never_takes_over(own: LocalStack, service: str) -> None:
             assert client.get("/readyz").status_code == client.get("/ws/readyz").status_code == 200
     finally:
         (own.code / file).write_text(text)
+
+
+def test_a_deploy_does_not_move_to_another_port(own: LocalStack) -> None:
+    answer = own.run("deploy", check=False, HTTP_PORT="1")
+    assert answer.returncode == 2
+    assert f"HTTP_PORT was {own.port} when this was started, and is 1 now" in answer.stderr
+    with http(own) as client:
+        assert client.get("/readyz").status_code == 200
