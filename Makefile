@@ -33,7 +33,7 @@ CHECK_DOCKER = printf '%s\n' "Engine $$(docker version --format '{{.Server.Versi
 			print "Docker " $$1 " " $$2 " is too old: " $$3 " or newer is needed. Without Docker: make DOCKER=no $(MAKECMDGOALS)"; \
 			exit 2 } }' >&2
 
-.PHONY: help up deploy down logs status dev test lint format settings lock loadtest bench screenshots backup restore redis-cli clean
+.PHONY: help up deploy down logs status dev test lint format settings lock loadtest prove bench screenshots backup restore redis-cli clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -122,7 +122,6 @@ loadtest: $(VENV)/tests.stamp ## Locust without a browser; fails when a threshol
 	@$(CHECK_SETTINGS)
 	@$(BIN)/python -m loadtest.run $(ARGS)
 
-.PHONY: prove
 prove: ## kill, freeze, cut off and restart each part under traffic, and say what was lost; ONLY=kill ROUNDS=3
 	@if $(IN_DOCKER); then where=docker; else where=local; fi; \
 	$(INSTALL) $(VENV)/local.stamp && $(INSTALL) $(VENV)/wsgi_app.stamp && $(BIN)/python -m prove $$where $(ARGS)

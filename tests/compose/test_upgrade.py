@@ -47,7 +47,7 @@ def test_a_clone_that_only_its_owner_can_read_runs(stack: ComposeStack) -> None:
 
 
 def test_a_changed_template_of_nginx_arrives(stack: ComposeStack) -> None:
-    template = "nginx/templates/sidecar.conf.template"
+    template = "nginx/templates/server.conf.template"
     with edited(stack, template, 'return 200 "ok', 'return 200 "new'):
         assert stack.exec("nginx", "curl", "-s", "http://127.0.0.1:8080/ws/nginx/healthz") == "new\n"
 

@@ -6,7 +6,6 @@ import secrets
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.harness.boards import forget
 from tests.harness.clients import http
@@ -23,7 +22,6 @@ def post(client: httpx.Client, key: str, **note: Any) -> httpx.Response:
     return client.post("/api/notes", json=note, headers={"Idempotency-Key": key})
 
 
-@pytest.mark.usefixtures("remembers")
 def test_keys_of_one_address_push_out_its_own_only(stack: LocalStack, visitor: Visitor) -> None:
     board, mine = f"keys-{secrets.token_hex(6)}", f"mine-{secrets.token_hex(8)}"
     note = {"text": "once", "board": board}

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 
 import pytest
 
 from tests.harness.redis_server import RedisServer
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests of the same process have set for the kit does not count here."""
+    for name in [name for name in os.environ if name.startswith("CORKBOARD_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,8 @@ def test_a_frozen_redis_costs_the_page_a_second_and_its_cursors(server: RedisSer
         begun = time.monotonic()
         found = listen(topic, subject="1").json
         assert time.monotonic() - begun < 1.7
-        # The next page does not wait at all.
+        # The next one still waits, for it may be a restart. After that no page waits at all.
+        listen(topic)
         begun = time.monotonic()
         listen(topic)
         assert time.monotonic() - begun < 0.3

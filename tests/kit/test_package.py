@@ -165,12 +165,7 @@ def test_an_apps_own_tests_see_what_it_publishes(
 
 
 @pytest.mark.parametrize("folder", [ROOT, KIT], ids=["root", "kit"])
-def test_pip_installs_the_folder_and_the_command_runs(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A server that other tests share may be set for the whole package.
-    for name in ("CORKBOARD_ENV_FILE", "CORKBOARD_URL"):
-        monkeypatch.delenv(name, raising=False)
+def test_pip_installs_the_folder_and_the_command_runs(folder: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
     run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", folder)

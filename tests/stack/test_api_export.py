@@ -17,7 +17,7 @@ from tests.harness.clients import frozen_redis, http, wait_for
 from tests.harness.local import LocalStack
 from tests.harness.stack import Stack
 
-NOTES, PAGE = 20_000, 200
+NOTES, PAGE = 20_000, 50
 # More than the buffers on the way hold: up to 32 MiB a connection, and a container's port is one more.
 TEXT_BYTES = 6_000
 

@@ -71,8 +71,9 @@ def test_nothing_is_lost_on_bad_lines_and_when_a_sidecar_is_frozen(local_stack: 
     assert set(rows) == {"bad-lines", "freeze-asgi"}
 
 
-def test_nothing_is_lost_when_memory_runs_out(compose_stack: ComposeStack) -> None:
-    rows = rows_of(prove_stack(compose_stack, "oom-asgi", sockets=60), compose_stack.root)
+@pytest.mark.parametrize("stack", ["compose"], indirect=True)
+def test_nothing_is_lost_when_memory_runs_out(stack: ComposeStack) -> None:
+    rows = rows_of(prove_stack(stack, "oom-asgi", sockets=60), stack.root)
     (found,) = rows["oom-asgi"]["rounds"]  # type: ignore[misc]
     assert found["cuts"]
 
