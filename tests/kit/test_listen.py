@@ -144,12 +144,14 @@ def test_template_engines_print_it_as_it_is(topic: str) -> None:
     assert django.render(Context({"realtime": realtime})) == f"<head>{realtime}</head>"
 
 
+@pytest.mark.usefixtures("server")
 def test_a_page_with_more_topics_than_a_connection_carries_is_a_value_error() -> None:
     assert len(listen(*(f"many:{number}" for number in range(100))).json["topics"]) == 100
     with pytest.raises(ValueError, match="100 topics at most"):
         listen(*(f"many:{number}" for number in range(101)))
 
 
+@pytest.mark.usefixtures("server")
 def test_a_users_id_may_be_a_number(topic: str) -> None:
     assert claims(listen(topic, subject=17).json["ticket"])["sub"] == "17"
     assert claims(listen(topic, subject=None).json["ticket"])["sub"] == ""
