@@ -255,7 +255,7 @@ def _update(
             _restart(service, state, supervisor, log_starts)
         touched.append(service.name)
     if conf_changed and "nginx" not in touched:
-        supervisor.signal("nginx", "HUP")
+        successor.reload_nginx(state, supervisor)
         touched.append("nginx")
     changes = f"applied changes to {', '.join(sorted(touched))}" if touched else "nothing has changed"
     print(f"Corkboard is running already; {changes}.", flush=True)

@@ -16,8 +16,10 @@ from local.errors import LocalError
 from local.services import Service
 from local.settings import ROOT
 from local.state import State, free_port
+from local.supervisor import Supervisor
 
 PATIENCE = 60.0
+RELOAD_SECONDS = 1.0
 
 
 def rehearse(service: Service, state: State) -> None:
@@ -51,6 +53,25 @@ def stand_in(service: Service, state: State) -> Iterator[None]:
     port = free_port()
     with _beside(service, state, {"WSGI_METRICS_PORT": str(port)}, f"http://127.0.0.1:{port}/metrics"):
         yield
+
+
+def reload_nginx(state: State, supervisor: Supervisor) -> None:
+    """Lets nginx take its new configuration, and the sidecars' clients come back through its new workers."""
+    old = processes.members(state.run / "nginx.pid")
+    supervisor.signal("nginx", "HUP")
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while all(map(_accepts, old)) and time.monotonic() < deadline:
+        time.sleep(health.PAUSE)
+    for process in supervisor.processes():
+        if process.name.startswith("asgi") and process.state == "RUNNING":
+            supervisor.signal(process.name, "URG")
+
+
+def _accepts(process: psutil.Process) -> bool:
+    try:
+        return "is shutting down" not in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

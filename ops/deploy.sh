@@ -143,10 +143,15 @@ nginx() {
         cp "$1"/conf/*.conf /run/nginx/
         echo "$(hostname) $1" > current.new && mv current.new current
         kill -HUP "$(cat /run/nginx/nginx.pid)"
+        for _ in 1 2 3 4 5 6 7 8 9; do
+            ! grep -qs "is shutting down" /proc/[0-9]*/cmdline || break
+            sleep 0.1
+        done
         for generation in *; do
             case $generation in "$1" | "$before" | current) ;; *) rm -rf "$generation" ;; esac
         done' sh "$generation" || fail "does not take the new configuration; the old one serves on"
-    step "reloaded"
+    step "reloaded; the sidecars send their clients to the new workers, one by one"
+    for id in $(ids asgi); do docker exec "$id" sh -c 'kill -URG 1' || true; done
     # shellcheck disable=SC2016 # in the container
     docker exec "$running" sh -c 'nginx -V 2>&1 | cmp -s - "/srv/deployed/$1/version"' sh "$generation" ||
         step "is a new version itself; to start it: docker compose up --wait nginx (connections are refused for a second)"

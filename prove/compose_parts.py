@@ -16,6 +16,7 @@ MAIN = "read -r victim _ < /proc/1/task/1/children; "
 WORKER = MAIN + 'read -r victim _ < "/proc/$victim/task/$victim/children"; '
 KILL = 'kill -KILL "$victim"'
 # The kernel takes the process that says that it minds least. `tail` keeps what has no line end.
+WORKERS = MAIN + 'cat "/proc/$victim/task/$victim/children"'
 EXHAUST = 'echo 1000 > "/proc/$victim/oom_score_adj" && head -c 4G /dev/zero | tail | wc -c'
 PATIENCE_SECONDS = 60.0
 
@@ -63,6 +64,7 @@ class ComposeParts:
 
     def deploy(self, service: str) -> None:
         """As `Parts.deploy`."""
+        workers = self._workers() if service == "nginx" else set()
         subprocess.run(
             ["sh", "ops/deploy.sh", service],
             cwd=self._root,
@@ -72,10 +74,13 @@ class ComposeParts:
             text=True,
             stdin=subprocess.DEVNULL,
         )
+        self._until(lambda: not workers & self._workers(), "nginx' old workers have not ended")
 
     def reload(self) -> None:
         """As `Parts.reload`."""
+        workers = self._workers()
         self.compose("exec", "--no-TTY", "nginx", "nginx", "-c", "/run/nginx/nginx.conf", "-s", "reload")
+        self._until(lambda: not workers & self._workers(), "nginx' old workers have not ended")
 
     def cut(self) -> None:
         """As `Parts.cut`: the sidecars' containers leave the network."""
@@ -104,18 +109,26 @@ class ComposeParts:
         script = 'REDISCLI_AUTH=$(cat /run/secrets/admin_password) exec redis-cli --user admin "$@"'
         return self.compose("exec", "--no-TTY", "redis", "sh", "-c", script, "sh", *arguments).rstrip("\n")
 
-    def _in(self, service: str, script: str) -> None:
+    def _in(self, service: str, script: str) -> str:
         # The container, and with it the shell, may end with its main process.
-        self.compose("exec", "--no-TTY", service.removesuffix("-worker"), "bash", "-c", script, check=False)
+        name = service.removesuffix("-worker")
+        return self.compose("exec", "--no-TTY", name, "bash", "-c", script, check=False)
+
+    def _workers(self) -> set[str]:
+        return set(self._in("nginx", WORKERS).split())
 
     def _ids(self, service: str) -> list[str]:
         return self.compose("ps", "--quiet", service).split()
 
     def _wait(self) -> None:
+        ready = [self.base_url + path for path in ("/readyz", "/ws/readyz")]
+        self._until(lambda: all(map(answers, ready)), f"{self.base_url} is not ready")
+
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not all(answers(self.base_url + path) for path in ("/readyz", "/ws/readyz")):
+        while not condition():
             if time.monotonic() > deadline:
-                raise RuntimeError(f"{self.base_url} is not ready after {PATIENCE_SECONDS:.0f} s")
+                raise RuntimeError(f"{what} after {PATIENCE_SECONDS:.0f} s")
             time.sleep(0.1)
 
 

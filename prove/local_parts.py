@@ -70,11 +70,15 @@ class LocalParts:
 
     def deploy(self, service: str) -> None:
         """As `Parts.deploy`."""
+        workers = self._workers() if service == "nginx" else []
         self._local("deploy", service, FORCE="yes")
+        self._wait_ended(workers)
 
     def reload(self) -> None:
         """As `Parts.reload`."""
+        workers = self._workers()
         Supervisor(self.state).signal("nginx", "HUP")
+        self._wait_ended(workers)
 
     def cut(self) -> None:
         """As `Parts.cut`: the kernel drops what the sidecars' connections carry."""
@@ -119,6 +123,12 @@ class LocalParts:
             lambda: [one.pid for one in Supervisor(self.state).processes() if one.name in names and one.pid],
             f"a process of {service}",
         )
+
+    def _workers(self) -> list[psutil.Process]:
+        return psutil.Process(self._pids("nginx")[0]).children()
+
+    def _wait_ended(self, workers: list[psutil.Process]) -> None:
+        self._wait(lambda: not any(map(psutil.Process.is_running, workers)), "the end of nginx' old workers")
 
     def _signal(self, names: list[str], number: signal.Signals) -> None:
         for name in names:

@@ -43,10 +43,10 @@ class Parts(Protocol):
         """Stops the service's processes and starts new ones; returns when they are healthy."""
 
     def deploy(self, service: str) -> None:
-        """As `make deploy` replaces a service that has changed."""
+        """As `make deploy` replaces a service that has changed; nginx' old workers have ended then."""
 
     def reload(self) -> None:
-        """Lets nginx read its configuration anew."""
+        """Lets nginx read its configuration anew; returns when the old workers have ended."""
 
     def cut(self) -> None:
         """The network between the sidecars and Redis swallows everything: nobody is told.

@@ -1,10 +1,11 @@
-"""Uvicorn, with a way to stop that does not make all clients come back in the same second."""
+"""Uvicorn, which stops and renews connections without making all clients come back in the same second."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
+import signal
 import socket
 
 import uvicorn
@@ -17,12 +18,18 @@ log = logging.getLogger(__name__)
 
 
 class DrainingServer(uvicorn.Server):
-    """On SIGTERM: handshakes are refused, and open connections end one by one over the drain window."""
+    """On SIGTERM: handshakes are refused, and open connections end one by one over the drain window.
+
+    On SIGURG the open connections end in the same way, and come back: through nginx' new workers, before
+    the old ones cut all of theirs at once, or to sidecars that have been added. An earlier version ignores
+    that signal.
+    """
 
     def __init__(self, config: uvicorn.Config, door: Door, drain_seconds: float) -> None:
         super().__init__(config)
         self._door = door
         self._seconds = drain_seconds
+        self._renewing: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by Uvicorn. What it accepts inherits a small send buffer.
@@ -31,6 +38,7 @@ class DrainingServer(uvicorn.Server):
         small buffer costs no speed.
         """
         await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGURG, self._renew)
         for server in self.servers:
             for listening in server.sockets:
                 with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
@@ -43,9 +51,16 @@ class DrainingServer(uvicorn.Server):
 
     async def _drain(self) -> None:
         self._door.closing = True
+        await self._send_away("draining")
+
+    def _renew(self) -> None:
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._send_away("renewing connections"))
+
+    async def _send_away(self, why: str) -> None:
         leaving = list(self._door.listeners)
         random.shuffle(leaving)
-        log.info("draining", extra={"connections": len(leaving), "seconds": self._seconds})
+        log.info(why, extra={"connections": len(leaving), "seconds": self._seconds})
         pause = self._seconds / max(len(leaving), 1)
         begun = asyncio.get_running_loop().time()
         for number, listener in enumerate(leaving):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import threading
 import time
 from typing import Any
@@ -113,6 +114,40 @@ def test_a_stop_is_spread_over_the_drain_window_and_loses_nothing(
     # At once: by itself it would have ended after 25 s.
     assert facts["polled"] < 12
     wait_for(lambda: leaving.number("reader_sessions_total"), "the process again", 60)
+
+
+def test_connections_that_are_renewed_end_one_by_one_and_lose_nothing(
+    local_stack: LocalStack, board: str
+) -> None:
+    replica, topic = replicas(local_stack)[0], f"board:{board}"
+    publish = Publisher(local_stack.state.app_env)
+    sent: list[str] = []
+
+    async def story() -> list[float]:
+        clients = [Client(replica, local_stack, topic) for _ in range(CLIENTS)]
+        tasks = [asyncio.create_task(client.run()) for client in clients]
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(client.begun.wait() for client in clients))
+        process, told = await asyncio.to_thread(replica.process), time.monotonic()
+        process.send_signal(signal.SIGURG)
+        while not all(client.closed for client in clients) and time.monotonic() < told + 30:
+            sent.append(await asyncio.to_thread(publish, topic, "x"))
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(
+            wait_for, lambda: all(len(client.events) >= len(sent) for client in clients), "all events", 60
+        )
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert await asyncio.to_thread(replica.process) == process
+        assert {client.closed[0] for client in clients if client.closed} == {1012}
+        assert all(client.events == sent and not client.lost for client in clients)
+        return sorted(client.closed[1] - told for client in clients if client.closed)
+
+    times = asyncio.run(story())
+    assert times[CLIENTS // 4] > DRAIN_SECONDS / 8
+    assert times[-1] > DRAIN_SECONDS / 2
+    assert asyncio.run(_handshake(replica)) == 101
 
 
 async def _handshake(replica: Replica) -> int:
