@@ -80,7 +80,9 @@ COMPARE_TICKS = 30  # until every topic has been compared, moved or not
 
 # Presence: repeated every four ticks, forgotten without. Right again within 12 s of a process' death.
 PRESENCE_SECONDS = 1.0
-PRESENCE_TOPICS = 500  # that are counted in one tick
+PRESENCE_TOPICS = 250  # that are told in one turn of the loop
+PRESENCE_PAUSE_SECONDS = 0.02  # between such turns
+PRESENCE_CHANGES = 4  # of a process that others can still look up one by one
 REPEAT_TICKS = 4
 FORGET_SECONDS = 10
 

@@ -8,7 +8,7 @@
 --   stream:{T}   stream  the last events; the entry OFFSET-0 has the field `event`
 --   once:{T}     hash    key of an event -> its id; fields expire
 -- Beside them revoked:{control}, a zset: subject -> tickets issued until then (Unix time) are void, and
--- presence:{T}, a hash of the sidecars: process -> how many listen there; its fields expire.
+-- two hashes of the sidecars, which expire: presence:processes, and presence:of:PROCESS: topic -> how many listen there.
 -- The channel event:{T} carries "EPOCH-OFFSET JSON".
 --
 -- A caller declares topic:{T} only: it decides the slot, and the other keys are in the same one.

@@ -29,6 +29,7 @@ class Hub:
 
     def __init__(self, reader: Reader, most_topics: int) -> None:
         self.topics: dict[str, Topic] = {}
+        self.come_and_go: set[str] = set()  # topics that listeners have joined or left; emptied by who counts
         self._reader = reader
         self._most_topics = most_topics
         self._history = History(reader.redis)
@@ -108,6 +109,8 @@ class Hub:
     def trim(self) -> None:
         """Forgets tails until the rest is within the bound; topics with few listeners come first."""
         total = sum(topic.bytes for topic in self.topics.values())
+        if total <= limits.TAILS_BYTES:
+            return
         for topic in sorted(self.topics.values(), key=lambda topic: len(topic.listeners)):
             if total <= limits.TAILS_BYTES:
                 return
@@ -128,7 +131,7 @@ class Hub:
         if len(self.topics) >= self._most_topics and not self._drop_lingering():
             metrics.limited.labels("topics").inc()
             raise Crowded
-        topic = self.topics[name] = Topic(name)
+        topic = self.topics[name] = Topic(name, come_and_go=self.come_and_go)
         topic.owner = allowance
         allowance.topics += 1
         self._reader.follow(topic)

@@ -29,5 +29,14 @@ def topic_of(channel: bytes) -> str:
 
 
 def presence(topic: str) -> str:
-    """The hash with each process' number of listeners; its fields expire."""
+    """The hash in which version 2.0 keeps each process' number of listeners; its fields expire."""
     return f"presence:{{{topic}}}"
+
+
+# The hash with the processes that count their listeners: process -> "PROCESS VERSION"; its fields expire.
+PROCESSES = "presence:processes"
+
+
+def counts(process: str) -> str:
+    """The hash with a process' number of listeners by topic, and its last changes; it expires."""
+    return f"presence:of:{process}"

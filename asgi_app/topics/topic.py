@@ -19,8 +19,14 @@ class Topic:
     Events come from the channel and from the stream; each is taken once and in order.
     """
 
-    def __init__(self, name: str, later: Callable[[float, Callable[[], None]], object] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        later: Callable[[float, Callable[[], None]], object] | None = None,
+        come_and_go: set[str] | None = None,
+    ) -> None:
         self.name = name
+        self._come_and_go = set() if come_and_go is None else come_and_go
         self.position: Cursor | None = None  # None: not read yet
         self.listeners: set[Listener] = set()
         self._ungreeted: set[Listener] = set()
@@ -117,6 +123,7 @@ class Topic:
     def leave(self, listener: Listener) -> None:
         """Ends `join`."""
         self.listeners.discard(listener)
+        self._come_and_go.add(self.name)
         self._ungreeted.discard(listener)
         if listener in self._queue:
             self._queue.remove(listener)
@@ -174,6 +181,7 @@ class Topic:
     def _add(self, listener: Listener) -> None:
         self.listeners.add(listener)
         self._ungreeted.add(listener)
+        self._come_and_go.add(self.name)
 
     def _write(self, batch: Batch) -> Iterator[None]:
         audience = tuple(self.listeners)

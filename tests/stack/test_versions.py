@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.harness import previous
-from tests.harness.clients import http, wait_for
+from tests.harness.clients import Socket, http, wait_for
 from tests.harness.local import LocalStack
 from tests.harness.traffic import Listener, Writer, notes_of
 
@@ -36,6 +36,13 @@ def test_both_versions_share_one_redis_and_nothing_is_lost_between_them(
     previous.required_tag()
     previous.unpack(tmp_path)
     with previous.beside(local_stack, tmp_path) as (old_app, old_sidecar):
+        with (
+            Socket(local_stack, topic=f"board:{board}-2") as new,
+            Socket(old_sidecar, topic=f"board:{board}-2") as old,
+        ):  # type: ignore[arg-type]
+            for socket in (new, old):
+                while socket.expect("presence", 30)["count"] != 2:
+                    pass
         writers = [Writer(app, board) for app in (local_stack, old_app)]
         listeners = [Listener(side, f"board:{board}") for side in (local_stack, old_sidecar) for _ in "12"]
         for thread in (*listeners, *writers):

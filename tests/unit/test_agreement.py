@@ -57,7 +57,7 @@ def test_the_keys_and_channels_of_a_topic() -> None:
     assert keys.topic_of(keys.channel("T").encode()) == "T"
     assert f"redis.call('PUBLISH', '{keys.CONTROL}'" in FUNCTIONS
     assert f"{keys.REVOKED}, a zset" in FUNCTIONS
-    assert f"{keys.presence('T')}, a hash" in FUNCTIONS
+    assert f"{keys.PROCESSES}, and {keys.counts('PROCESS')}: topic" in FUNCTIONS
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_keys_and_channels_of_a_topic() -> None:
     [
         *(("app", "~", name) for name in (keys.position("T"), keys.stream("T"), keys.REVOKED)),
         *(("asgi", "%R~", name) for name in (keys.position("T"), keys.stream("T"), keys.REVOKED)),
-        ("asgi", "~", keys.presence("T")),
+        *(("asgi", "~", name) for name in (keys.PROCESSES, keys.counts("P"), keys.presence("T"))),
         *((user, "&", name) for user in ("app", "asgi") for name in (keys.channel("T"), keys.CONTROL)),
     ],
 )

@@ -1,0 +1,167 @@
+"""How many listen to each topic in the other processes. Topics on which nobody comes or goes cost nothing.
+
+Each process keeps one hash, and writes to it what has changed. Beside the numbers the hash has the last
+changes, so that others ask for those only. A process that dies is forgotten when its hash expires.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from redis.asyncio import Redis
+
+from asgi_app import limits
+from asgi_app.topics import keys
+
+
+class Counts:
+    """Shares the numbers of this process, and learns those of the others for the topics that it has."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._me = secrets.token_hex(6)
+        self._version = 0  # rises with each change
+        self._is_known = False  # to the others, as far as we know
+        self._unsaid: set[str] = set()  # topics whose number in Redis is not, or may not be, that of here
+        self._seen: dict[str, int] = {}  # process -> the version up to which its changes are known
+        self._known: set[str] = set()  # topics for which all of them were asked
+        self._unasked: set[str] = set()  # topics for which they were not
+        self._others: dict[str, dict[str, int]] = {}  # topic -> process -> how many; none without
+
+    def elsewhere(self, topic: str) -> int:
+        """How many listen to the topic in other processes."""
+        return sum(self._others[topic].values()) if topic in self._others else 0
+
+    async def exchange(self, here: Mapping[str, int], moved: set[str], repeat: bool) -> set[str]:
+        """Says how many listen here, and returns the topics whose number elsewhere has changed.
+
+        `moved` are the topics whose number here may have changed since the last call. Without any it says
+        nothing, unless it is to `repeat`.
+
+        Raises:
+            RedisError: Redis is not responding. The next call makes good for it.
+        """
+        self._unsaid |= moved
+        self._unasked |= (moved & here.keys()) - self._known
+        for name in moved - here.keys():
+            self._known.discard(name)
+            self._unasked.discard(name)
+            self._others.pop(name, None)
+        processes = await self._share(here, repeat)
+        touched = self._forget(processes)
+        new = set(self._unasked)
+        for process, version in processes.items():
+            if process == self._me:
+                continue
+            changes = await self._changes(process, version)
+            for name, count in (changes or {}).items():
+                if name in here and self._note(process, name, count):
+                    touched.add(name)
+            touched |= await self._ask(process, here if changes is None else new)
+            self._seen[process] = version
+        self._known |= new
+        self._unasked -= new
+        return touched
+
+    async def _share(self, here: Mapping[str, int], repeat: bool) -> dict[str, int]:
+        # Returns the versions of all processes.
+        answer: Any
+        if self._unsaid or repeat:
+            answer = await self._say(here)
+        else:
+            answer = await self._redis.hvals(keys.PROCESSES)
+        processes = {}
+        for said in answer:
+            process, _, version = said.decode().partition(" ")
+            processes[process] = int(version)
+        if self._me not in processes:
+            # Expired while this process stood still or Redis was away, or lost: all of it, and to everybody.
+            self._unsaid.update(here)
+            self._version += limits.PRESENCE_CHANGES
+        return processes
+
+    async def _say(self, here: Mapping[str, int]) -> list[bytes]:
+        # Returns who was known just before.
+        changed = {name: here[name] for name in self._unsaid if name in here}
+        gone = self._unsaid - here.keys()
+        mine = keys.counts(self._me)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hvals(keys.PROCESSES)
+            if self._unsaid:
+                self._version += 1
+                pipe.hset(mine, _slot(self._version), self._changed(changed, gone))
+            if changed:
+                pipe.hset(mine, mapping=changed)  # type: ignore[arg-type]
+            if gone:
+                pipe.hdel(mine, *gone)
+            pipe.expire(mine, limits.FORGET_SECONDS)
+            pipe.hset(keys.PROCESSES, self._me, f"{self._me} {self._version}")
+            # The field expires by itself, and the hash with its last field.
+            pipe.hexpire(keys.PROCESSES, limits.FORGET_SECONDS, self._me)
+            before, *_ = await pipe.execute()
+        self._unsaid.clear()
+        found: list[bytes] = before
+        return found
+
+    def _changed(self, changed: Mapping[str, int], gone: Iterable[str]) -> str:
+        lines = [f"{name} {count}" for name, count in {**changed, **dict.fromkeys(gone, 0)}.items()]
+        return "\n".join([str(self._version), *lines])
+
+    def _forget(self, processes: Mapping[str, int]) -> set[str]:
+        # Processes that are gone. Returns the topics that are concerned.
+        touched = set()
+        for process in self._seen.keys() - processes.keys():
+            del self._seen[process]
+            touched |= {name for name in tuple(self._others) if self._note(process, name, 0)}
+        return touched
+
+    async def _changes(self, process: str, version: int) -> dict[str, int] | None:
+        # What has changed up to this version; None when that is no longer known.
+        seen = self._seen.get(process)
+        if seen == version:
+            return {}
+        if seen is None or not 0 < version - seen <= limits.PRESENCE_CHANGES:
+            return None
+        wanted = range(seen + 1, version + 1)
+        found: dict[str, int] = {}
+        texts: Any = await self._redis.hmget(keys.counts(process), [_slot(number) for number in wanted])
+        for number, text in zip(wanted, texts, strict=True):
+            head, *lines = (text or b"").decode().split("\n")
+            if head != str(number):  # overwritten meanwhile
+                return None
+            for line in lines:
+                name, _, count = line.partition(" ")
+                found[name] = int(count)
+        return found
+
+    async def _ask(self, process: str, names: Iterable[str]) -> set[str]:
+        # Returns the topics whose number was another.
+        touched, names = set(), list(names)
+        for start in range(0, len(names), limits.LOOK_TOPICS):
+            some = names[start : start + limits.LOOK_TOPICS]
+            counts = await self._redis.hmget(keys.counts(process), some)
+            touched |= {
+                name
+                for name, count in zip(some, counts, strict=True)
+                if self._note(process, name, int(count or 0))
+            }
+        return touched
+
+    def _note(self, process: str, name: str, count: int) -> bool:
+        # Whether it is news.
+        if self._others.get(name, {}).get(process, 0) == count:
+            return False
+        if count:
+            self._others.setdefault(name, {})[process] = count
+            return True
+        del self._others[name][process]
+        if not self._others[name]:
+            del self._others[name]
+        return True
+
+
+def _slot(version: int) -> str:
+    # No topic begins with a number sign.
+    return f"#{version % limits.PRESENCE_CHANGES}"
