@@ -61,7 +61,10 @@ LARGE_LISTENERS = 100
 COALESCE_SECONDS = 0.001
 BURST_MESSAGES = 256
 LAG_SECONDS = 0.5  # between two measurements
-STUCK_SECONDS = 15.0  # until a process whose loop stands still ends itself
+STUCK_SECONDS = 6.0  # until the guardian ends a process whose loop stands still
+STUCK_BUSY_SECONDS = 15.0  # the same, when it computes meanwhile
+STUCK_STEP_SECONDS = 0.5
+STUCK_TRACE_SECONDS = 0.3  # to write its stack
 GARBAGE_OBJECTS = 50_000
 
 # Redis. A connection without a sign of life for SILENCE_SECONDS is given up; a ping goes out every tick.

@@ -15,6 +15,8 @@ from prove.parts import answers
 MAIN = "read -r victim _ < /proc/1/task/1/children; "
 WORKER = MAIN + 'read -r victim _ < "/proc/$victim/task/$victim/children"; '
 KILL = 'kill -KILL "$victim"'
+STOP = 'kill -STOP "$victim"'
+CONTINUE = 'kill -CONT "$victim"'
 # The kernel takes the process that says that it minds least. `tail` keeps what has no line end.
 WORKERS = MAIN + 'cat "/proc/$victim/task/$victim/children"'
 EXHAUST = 'echo 1000 > "/proc/$victim/oom_score_adj" && head -c 4G /dev/zero | tail | wc -c'
@@ -43,7 +45,7 @@ class ComposeParts:
     def freeze(self, service: str, one: bool = False) -> None:
         """As `Parts.freeze`."""
         if one:
-            _docker("pause", self._ids(service)[0])
+            self._in(service, MAIN + STOP)
         else:
             self.compose("pause", service)
 
@@ -52,6 +54,7 @@ class ComposeParts:
         for container in self._ids(service):
             if _docker("inspect", "--format={{.State.Paused}}", container) == "true":
                 _docker("unpause", container)
+        self._in(service, MAIN + CONTINUE)
 
     def restart(self, service: str) -> None:
         """As `Parts.restart`."""

@@ -12,6 +12,8 @@ from prove.traffic import Traffic
 FROZEN_SECONDS = 5.0
 # Longer than the apps wait for Redis, and than a sidecar takes to give a silent connection up.
 REDIS_FROZEN_SECONDS = 10.0
+# Longer than it takes until another process stands in its place.
+SIDECAR_FROZEN_SECONDS = 12.0
 CUT_SECONDS = 12.0
 BAD_SECONDS = 10.0
 
@@ -45,7 +47,7 @@ def all_faults() -> list[Fault]:
             for part in (*_WSGI, "asgi", "nginx", "redis")
         ),
         *(_freeze(part, FROZEN_SECONDS) for part in ("wsgi", "nginx")),
-        _freeze("asgi", REDIS_FROZEN_SECONDS, one=True),
+        _freeze("asgi", SIDECAR_FROZEN_SECONDS, one=True),
         _freeze("redis", REDIS_FROZEN_SECONDS),
         Fault("cut-redis", _cut, lambda parts: parts.mend(), ("asgi", "redis")),
         *(

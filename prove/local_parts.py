@@ -46,8 +46,10 @@ class LocalParts:
 
     def freeze(self, service: str, one: bool = False) -> None:
         """As `Parts.freeze`: SIGSTOP to every process."""
-        names = self.names(service)
-        self._signal(names[:1] if one else names, signal.SIGSTOP)
+        if one:
+            psutil.Process(self._pids(service)[0]).suspend()
+        else:
+            self._signal(self.names(service), signal.SIGSTOP)
 
     def thaw(self, service: str) -> None:
         """As `Parts.thaw`: SIGCONT to every process."""

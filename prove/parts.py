@@ -30,7 +30,7 @@ class Parts(Protocol):
         """Stops the service without ending it: its connections stay open, and nothing answers.
 
         Args:
-            one: only one of several sidecars.
+            one: only the main process of one of several sidecars, as when its event loop is blocked.
         """
 
     def thaw(self, service: str) -> None:

@@ -17,6 +17,7 @@ from prove.run import clean_up, run
 from prove.traffic import Load, Traffic
 from tests.harness.compose import ComposeStack
 from tests.harness.local import LocalStack
+from tests.harness.sidecar import replicas
 from tests.harness.stack import Stack
 
 SMALL = Load(sockets=10, streams=1, polls=1, keyed=10, plain=2, reads=2)
@@ -67,8 +68,11 @@ def test_nothing_is_lost_when_parts_are_killed(stack: Stack) -> None:
 
 
 def test_nothing_is_lost_on_bad_lines_and_when_a_sidecar_is_frozen(local_stack: LocalStack) -> None:
+    first = replicas(local_stack)[0]
+    before = first.process().pid
     rows = rows_of(prove_stack(local_stack, "bad-lines, freeze-asgi", sockets=200), ROOT)
     assert set(rows) == {"bad-lines", "freeze-asgi"}
+    assert first.process().pid != before, "the frozen one went on, instead of being replaced"
 
 
 @pytest.mark.parametrize("stack", ["compose"], indirect=True)
