@@ -71,6 +71,7 @@ GARBAGE_OBJECTS = 50_000
 # Clients still come in when it was lost less than PATIENCE_SECONDS ago: a restart takes about one.
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 2.0
+PROBE_SECONDS = 0.5
 SILENCE_SECONDS = 6.0
 PATIENCE_SECONDS = 2.0
 TICK_SECONDS = 2.0
@@ -80,6 +81,7 @@ READ_EVENTS = 500
 READ_TOPICS = 100
 LOOK_TOPICS = 500
 COMPARE_TICKS = 30  # until every topic has been compared, moved or not
+FILLED_RATIO = 0.8  # of its memory: from there on readyz warns
 
 # Presence: repeated every four ticks, forgotten without. Right again within 12 s of a process' death.
 PRESENCE_SECONDS = 1.0

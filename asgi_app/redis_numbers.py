@@ -43,6 +43,9 @@ NUMBERS = [
 ]
 
 
+FILLED = "corkboard_redis_filled_ratio"
+
+
 class Numbers(Collector):
     """What Redis said last; nothing while it is away."""
 
@@ -56,12 +59,24 @@ class Numbers(Collector):
             if (value := self.said.get(number.field)) is not None:
                 kind = CounterMetricFamily if number.name.endswith("_total") else GaugeMetricFamily
                 yield kind(number.name, number.help, value=value == "ok" if isinstance(value, str) else value)
+        if (filled := self.filled()) is not None:
+            yield GaugeMetricFamily(FILLED, "Share of its memory that Redis uses for data", value=filled)
 
-    async def refresh(self, redis: Redis) -> None:
+    def filled(self) -> float | None:
+        """The share of `maxmemory` that is used, as the functions in corkboard/functions.lua count it.
+
+        None when there is no such limit, or Redis has not said.
+        """
+        limit = self.said.get("maxmemory")
+        if not limit:
+            return None
+        return float((self.said["used_memory"] - self.said.get("mem_not_counted_for_evict", 0)) / limit)
+
+    async def refresh(self, redis: Redis, seconds: float = limits.ANSWER_SECONDS) -> None:
         """Asks Redis. What it said before is forgotten, so that nobody takes it for the present."""
         self.said = {}
         try:
-            async with asyncio.timeout(limits.ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 self.said = await store.about(redis)
         except NoPermissionError:
             if not self._is_refused:
@@ -74,3 +89,4 @@ class Numbers(Collector):
 _numbers = Numbers()
 REGISTRY.register(_numbers)
 refresh = _numbers.refresh
+filled = _numbers.filled

@@ -4,13 +4,14 @@ from corkboard import outbox
 from corkboard.listen import Listening, listen
 from corkboard.publish import Event, position, publish, publish_many, request_id
 from corkboard.settings import NotConfigured
-from corkboard.store import StoreUnavailable
+from corkboard.store import StoreFull, StoreUnavailable
 from corkboard.tickets import revoke
 
 __all__ = [
     "Event",
     "Listening",
     "NotConfigured",
+    "StoreFull",
     "StoreUnavailable",
     "listen",
     "outbox",

@@ -21,6 +21,35 @@ local function new_epoch()
   return string.format('%x%05x', now[1], now[2])
 end
 
+-- When Redis uses this share of `maxmemory`, nothing is added. The rest is for what frees memory or protects
+-- somebody, and for commands that know no exception, such as the loading of another version's functions.
+local FULL = 0.95
+
+local function is_full()
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' then
+    return false -- a user that may not ask: the limit is that of Redis itself
+  end
+  local function number(name)
+    return tonumber(string.match(info, '\n' .. name .. ':(%d+)'))
+  end
+  local limit = number('maxmemory')
+  return limit > 0 and number('used_memory') - number('mem_not_counted_for_evict') > FULL * limit
+end
+
+local asked_at, answer = '', false
+
+-- The error for a caller that would add something to a Redis that is full, else nil. To ask costs as much as an
+-- event, so what was found holds for a hundredth of a second.
+local function full()
+  local now = redis.call('TIME')
+  local tick = now[1] .. math.floor(now[2] / 10000)
+  if tick ~= asked_at then
+    asked_at, answer = tick, is_full()
+  end
+  return answer and redis.error_reply('OOM nothing is added: the rest of maxmemory is for deletes') or nil
+end
+
 -- a: type, time, request_id, and history: how many events the topic keeps. data: JSON.
 local function append(topic, a, data)
   local meta, stream = 'topic:{' .. topic .. '}', 'stream:{' .. topic .. '}'
@@ -58,7 +87,7 @@ end
 
 local function age(time)
   local now = redis.call('TIME')
-  return now[1] + now[2] / 1000000 - time
+  return now[1] + now[2] / 100000 - time
 end
 
 -- publish(facts, then topic, type, key or '', data of each event): their ids. The keys are the topics'.
@@ -69,6 +98,10 @@ local function publish(_, args)
   local a = cjson.decode(args[1])
   if a.read_at > 0 and age(a.read_at) > a.fresh then
     return redis.error_reply('LATE the events were read too long ago')
+  end
+  local refusal = full()
+  if refusal then
+    return refusal
   end
   for topic, keys in pairs(a.gone) do
     redis.call('HEXPIRE', 'once:{' .. topic .. '}', a.gone_keep, 'FIELDS', #keys, unpack(keys))
@@ -99,4 +132,4 @@ local function revoke(keys, args)
 end
 
 redis.register_function('publish_@VERSION@', publish)
-redis.register_function('revoke_@VERSION@', revoke)
+redis.register_function{ function_name = 'revoke_@VERSION@', callback = revoke, flags = { 'allow-oom' } }

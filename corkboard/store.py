@@ -34,7 +34,11 @@ Observe = Callable[[str], AbstractContextManager[None]]
 
 
 class StoreUnavailable(Exception):
-    """Redis is away, is still loading, or refuses writes (full, or its disk is)."""
+    """Redis is away, is still loading, or refuses writes: its disk is full, or it is (StoreFull)."""
+
+
+class StoreFull(StoreUnavailable):
+    """Redis has no memory for more: nothing was written. Deleting and revoking still work."""
 
 
 class LibraryBroken(Exception):
@@ -87,6 +91,7 @@ class Store:
         connection is lost before the answer comes.
 
         Raises:
+            StoreFull: Redis has no memory for it; nothing was written.
             StoreUnavailable: no answer within `seconds`; whether the write happened is unknown.
             LibraryBroken: the library cannot be loaded.
             ResponseError: the function raised it.
@@ -161,6 +166,8 @@ class Store:
             raise StoreUnavailable(f"Redis refuses the user or the password: {error}") from error
         except (RedisConnectionError, RedisTimeoutError) as error:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
+        except OutOfMemoryError as error:
+            raise StoreFull(f"Redis is full: {error}") from error
         except RedisError as error:
             if _means_unavailable(error):
                 raise StoreUnavailable(f"Redis refuses: {error}") from error

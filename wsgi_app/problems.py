@@ -9,9 +9,9 @@ from flask import Flask, Response, g, json
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from corkboard import StoreUnavailable
+from corkboard import StoreFull, StoreUnavailable
 from corkboard.store import LibraryBroken
-from wsgi_app.notes.store import KeyReused, NoSuchNote, VersionConflict
+from wsgi_app.notes.store import BoardFull, KeyReused, NoSuchNote, VersionConflict
 from wsgi_app.turns import Busy
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,19 @@ def _reused(_error: KeyReused) -> Response:
     return problem(422, detail, [{"field": "Idempotency-Key", "detail": detail}])
 
 
+def _board_full(error: BoardFull) -> Response:
+    if error.what == "boards":
+        return problem(507, "There is no room for another board. Use one that is there, or empty one.")
+    return problem(507, "This board is full. Delete notes that nobody needs any more, or use another board.")
+
+
+def _full(error: StoreFull) -> Response:
+    log.error("%s", error)
+    return problem(
+        507, "There is no room for more. Deleting still works: delete notes that nobody needs any more."
+    )
+
+
 def _unavailable(error: StoreUnavailable) -> Response:
     log.warning("%s", error)
     detail = "The store does not answer right now. Nothing you sent is shown as done; try again shortly."
@@ -109,6 +122,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(NoSuchNote, _missing)
     app.register_error_handler(VersionConflict, _conflict)
     app.register_error_handler(KeyReused, _reused)
+    app.register_error_handler(BoardFull, _board_full)
+    app.register_error_handler(StoreFull, _full)
     app.register_error_handler(StoreUnavailable, _unavailable)
     app.register_error_handler(Busy, _busy)
     app.register_error_handler(LibraryBroken, _broken)

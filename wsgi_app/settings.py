@@ -66,6 +66,20 @@ class Settings(Place):
         "Redis.",
     )
 
+    max_boards: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Boards that the demo may have; more are refused with 507. One without notes gives "
+        "way, and its history is forgotten.",
+    )
+    max_notes_per_board: int = Field(
+        default=100_000,
+        ge=1,
+        le=10_000_000,
+        description="Notes that a board of the demo may hold; a further one is refused with 507.",
+    )
+
     def redis_connections(self) -> int:
         """How many of a process' threads may wait for Redis. The others answer what needs no Redis."""
         return max(1, self.wsgi_threads * 3 // 4)

@@ -93,10 +93,13 @@ def test_a_busy_server_is_asked_again_when_it_said(open_wall: OpenWall) -> None:
     expect(page.locator("#message")).to_have_text("")
 
 
-def test_a_note_that_the_server_refuses_for_good_goes_back_to_the_form(open_wall: OpenWall) -> None:
+@pytest.mark.parametrize("status", [422, 507])
+def test_a_note_that_the_server_refuses_for_good_goes_back_to_the_form(
+    open_wall: OpenWall, status: int
+) -> None:
     page = open_wall()
     refusal = {"detail": "Not like this."}
-    page.route("**/api/notes", lambda route: route.fulfill(status=422, json=refusal), times=1)
+    page.route("**/api/notes", lambda route: route.fulfill(status=status, json=refusal), times=1)
     write(page, "Refused")
     expect(page.get_by_label("New note")).to_have_value("Refused")
     expect(page.locator("#message")).to_have_text("Not like this.")

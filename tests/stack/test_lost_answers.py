@@ -43,9 +43,10 @@ def ident(note: bytes) -> str:
     return str(json.loads(note)["id"])
 
 
+ROOM = {"max_notes": 100, "max_boards": 100}
 WRITES: dict[str, Callable[[str], bytes]] = {
-    "create": lambda _: notes.create(new()),
-    "keyed create": lambda id_: notes.create(new(), f"key-of-{id_}"),
+    "create": lambda _: notes.create(new(), **ROOM),
+    "keyed create": lambda id_: notes.create(new(), idempotency_key=f"key-of-{id_}", **ROOM),
     "update": lambda id_: notes.update(id_, {"done": True}),
     "update of a version": lambda id_: notes.update(id_, {"done": True}, [1]),
     "delete": lambda id_: notes.delete(id_),
@@ -57,7 +58,7 @@ WRITES: dict[str, Callable[[str], bytes]] = {
 def test_a_write_whose_answer_is_lost_is_carried_out_once(
     server: RedisServer, relay: LosingRelay, name: str, late: bool
 ) -> None:
-    id_ = ident(notes.create(new()))
+    id_ = ident(notes.create(new(), **ROOM))
     before = server.events(TOPIC)
     relay.lose(b"FCALL", late=late)
     answer = WRITES[name](id_)
@@ -69,7 +70,7 @@ def test_a_write_whose_answer_is_lost_is_carried_out_once(
 def test_a_write_whose_event_is_no_longer_kept_is_not_carried_out_again(
     server: RedisServer, relay: LosingRelay
 ) -> None:
-    id_ = ident(notes.create(new()))
+    id_ = ident(notes.create(new(), **ROOM))
     relay.lose(b"FCALL", late=True)
     notes.update(id_, {"done": True})
     # The first copy arrives when the topic has been emptied.

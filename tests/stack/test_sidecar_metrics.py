@@ -172,6 +172,8 @@ def test_the_numbers_of_redis_are_those_of_redis(local_stack: LocalStack, replic
     numbers = {number.name for number in NUMBERS} & replica.numbers().keys()
     assert numbers == {number.name for number in NUMBERS}
     assert replica.number("redis_memory_limit_bytes") == int(server.config_get("maxmemory")["maxmemory"])
+    used = replica.number("redis_memory_bytes") / replica.number("redis_memory_limit_bytes")
+    assert replica.number("redis_filled_ratio") == pytest.approx(used, rel=0.5)
     assert replica.number("redis_clients") == server.info("clients")["connected_clients"]
     assert replica.number("redis_log_ok") == 1
     before = replica.number("redis_commands_total")

@@ -52,7 +52,14 @@ def create_note() -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest("An Idempotency-Key has 1 to 255 printable ASCII characters and no space.")
-    body = notes.create(NewNote.model_validate_json(_body()), key, _client())
+    settings: Settings = current_app.extensions["settings"]
+    body = notes.create(
+        NewNote.model_validate_json(_body()),
+        max_notes=settings.max_notes_per_board,
+        max_boards=settings.max_boards,
+        idempotency_key=key,
+        client=_client(),
+    )
     note = json.loads(body)
     response = _tagged(_json(body, 201), str(note["version"]))
     response.headers["Location"] = url_for("api.get_note", note_id=note["id"])

@@ -5,16 +5,18 @@
 --   notes:{T}    hash    note id -> the note as JSON
 --   folded:{T}   hash    note id -> its text, case folded, for search
 --   order:{T}    zset    note id -> offset of its creation: newest first, and stable pages
--- Beside them, because an Idempotency-Key belongs to one request, whichever board that names:
+-- Beside them, because they are not of one board:
+--   order:{boards}        zset   topic of a board -> 0, or since when it has no note (Unix time)
 --   idem:{notes}          hash   Idempotency-Key -> fingerprint of the request, note; its fields expire
 --   idem:{notes}:CLIENT   zset   its keys -> how many bytes were remembered for it until then
--- So a keyed create declares keys of two slots, and a cluster would refuse it.
+-- So creates and deletes declare keys of two slots, and a cluster would refuse them.
 --
 -- Every other write has a name of its own, `call`. It is remembered in once:{T} for a while, so that the app may
 -- send a call again when the connection was lost before the answer came.
 
 local IDEMPOTENCY_SECONDS = 24 * 60 * 60
 local CALL_SECONDS = 60
+local FULL_HISTORY = 100 -- a full Redis keeps a hundredth of it
 -- For one client. A key costs its text twice, the note, and about so much more.
 local IDEMPOTENCY_BYTES, KEY_BYTES = 8 * 1024 * 1024, 400
 
@@ -69,26 +71,70 @@ local function charge(memory, client, key, bytes)
   end
 end
 
--- note_create: {'created', note}, also for a repeat, or {'mismatch'} when the key came with another request.
--- With an Idempotency-Key there are two more keys: of what is remembered, and of what this client has.
+-- Whether a zset has so many members. The Redis user of the app has no right to count them.
+local function has(zset, count)
+  return #redis.call('ZRANGE', zset, count - 1, count - 1) > 0
+end
+
+-- Forgets the board that has been empty for longest: who still listens there is told to fetch its notes again.
+local function forget_a_board(boards)
+  for _, topic in ipairs(redis.call('ZRANGE', boards, '(0', '+inf', 'BYSCORE', 'LIMIT', 0, 10)) do
+    local tag = ':{' .. topic .. '}'
+    if not has('order' .. tag, 1) then
+      redis.call('DEL', 'topic' .. tag, 'stream' .. tag, 'once' .. tag)
+      redis.call('ZREM', boards, topic)
+      return true
+    end
+    redis.call('ZADD', boards, 0, topic) -- an app of the version before wrote there
+  end
+end
+
+-- Why the board takes no further note; nil, and the board is known, when it does.
+local function no_room(boards, a)
+  local order = 'order:{' .. a.topic .. '}'
+  if has(order, a.max_notes) then
+    return { 'full', 'board' }
+  end
+  local is_new = redis.call('ZADD', boards, 'NX', 0, a.topic) == 1
+  if is_new and not has(order, 1) and has(boards, a.max_boards + 1) and not forget_a_board(boards) then
+    redis.call('ZREM', boards, a.topic)
+    return { 'full', 'boards' }
+  end
+  redis.call('ZADD', boards, 0, a.topic)
+end
+
+-- note_create: {'created', note}, also for a repeat, {'full', 'board' or 'boards'}, or {'mismatch'} when the key
+-- came with another request. With an Idempotency-Key there are two more keys: of what is remembered, and of what
+-- this client has.
 local function note_create(keys, args)
   local a = cjson.decode(args[1])
+  local refusal
   local function write()
+    refusal = full() or no_room(keys[2], a)
+    if refusal then
+      return nil, nil, refusal
+    end
     local note = a.note
     note.version, note.created_at, note.updated_at = 1, a.time, a.time
     local json, id, offset = save(a, note)
     redis.call('ZADD', 'order:{' .. a.topic .. '}', offset, note.id)
     return id, json
   end
-  if not keys[2] then
+  if not keys[3] then
     return once_a_call(a, 'created', write)
   end
-  local answer = once(keys[2], a.idempotency_key, IDEMPOTENCY_SECONDS, function()
-    local _, json = write()
+  local answer = once(keys[3], a.idempotency_key, IDEMPOTENCY_SECONDS, function()
+    local id, json = write()
+    if not id then
+      return nil
+    end
     local remembered = a.fingerprint .. ' ' .. json
-    charge(keys[2], keys[3], a.idempotency_key, #remembered + 2 * #a.idempotency_key + KEY_BYTES)
+    charge(keys[3], keys[4], a.idempotency_key, #remembered + 2 * #a.idempotency_key + KEY_BYTES)
     return remembered
   end)
+  if refusal then
+    return refusal
+  end
   local fingerprint, note = string.match(answer, '^(%S+) (.*)$')
   if fingerprint ~= a.fingerprint then
     return { 'mismatch' }
@@ -116,7 +162,10 @@ local function note_update(_, args)
   local a = cjson.decode(args[1])
   return once_a_call(a, 'updated', function()
     local note, refusal = find(a)
-    if not note then
+    if note then
+      refusal = full()
+    end
+    if refusal then
       return nil, nil, refusal
     end
     for field, value in pairs(a.changes) do
@@ -128,18 +177,26 @@ local function note_update(_, args)
   end)
 end
 
--- note_delete: {'deleted', note as it was}, {'missing'} or {'conflict', note as it is}.
-local function note_delete(_, args)
+-- note_delete: {'deleted', note as it was}, {'missing'} or {'conflict', note as it is}. Also when Redis is full.
+local function note_delete(keys, args)
   local a = cjson.decode(args[1])
   return once_a_call(a, 'deleted', function()
     local note, json = find(a)
     if not note then
       return nil, nil, json
     end
+    if full() then
+      -- Its event may need more than the note did, and notes are worth more than history.
+      a.history = math.ceil(a.history / FULL_HISTORY)
+    end
     local id = append(a.topic, a, json)
     redis.call('HDEL', 'notes:{' .. a.topic .. '}', a.id)
     redis.call('HDEL', 'folded:{' .. a.topic .. '}', a.id)
-    redis.call('ZREM', 'order:{' .. a.topic .. '}', a.id)
+    local order = 'order:{' .. a.topic .. '}'
+    redis.call('ZREM', order, a.id)
+    if not has(order, 1) then
+      redis.call('ZADD', keys[2], redis.call('TIME')[1], a.topic)
+    end
     return id, json
   end)
 end
@@ -190,5 +247,5 @@ end
 
 redis.register_function('note_create_@VERSION@', note_create)
 redis.register_function('note_update_@VERSION@', note_update)
-redis.register_function('note_delete_@VERSION@', note_delete)
+redis.register_function{ function_name = 'note_delete_@VERSION@', callback = note_delete, flags = { 'allow-oom' } }
 redis.register_function{ function_name = 'note_list_@VERSION@', callback = note_list, flags = { 'no-writes' } }

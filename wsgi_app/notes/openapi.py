@@ -52,6 +52,7 @@ PROBLEMS = {
     429: "Too many requests.",
     503: "The store is away, or too many ask for the same. A write may have happened: repeat it with the "
     "same Idempotency-Key.",
+    507: "There is no room: the board, the number of boards or the memory is full. Nothing was written.",
 }
 PROBLEM_HEADERS = {412: ["ETag"], 429: ["Retry-After"], 503: ["Retry-After"]}
 BODY = (400, 413, 415, 422)
@@ -98,7 +99,7 @@ def _paths() -> Json:
         parameters=[*_query(ListQuery), _sent("If-None-Match")],
     )  # fmt: skip
     create_note = _operation(
-        "create_note", "Write a note", (*BODY, *BUSY),
+        "create_note", "Write a note", (*BODY, *BUSY, 507),
         {"201": _answer("The note", note, "ETag", "Location")},
         parameters=[_sent("Idempotency-Key")], body=_model(NewNote),
     )  # fmt: skip
@@ -108,7 +109,7 @@ def _paths() -> Json:
         parameters=[_sent("If-None-Match")],
     )  # fmt: skip
     update_note = _operation(
-        "update_note", "Change a note", (404, 412, *BODY, *BUSY),
+        "update_note", "Change a note", (404, 412, *BODY, *BUSY, 507),
         {"200": _answer("The note, at its next version", note, "ETag")},
         parameters=[_sent("If-Match")], body=changes,
     )  # fmt: skip

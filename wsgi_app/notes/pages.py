@@ -7,12 +7,16 @@ import re
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, jsonify, render_template
+from redis.exceptions import NoPermissionError
 from werkzeug.exceptions import NotFound
 
 from corkboard.store import default
 from wsgi_app.notes.models import COLORS, LONGEST
 
 blueprint = Blueprint("pages", __name__)
+
+FILLED_RATIO = 0.8
+FILLS_UP = "Redis uses over 80 % of its memory; at 95 % nothing is added any more."
 
 
 @blueprint.get("/")
@@ -37,9 +41,16 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """This process can serve: Redis answers. Else 503."""
-    default().ask(("PING",))
-    return jsonify(status="ready")
+    """This process can serve: Redis answers. Else 503. It warns when Redis fills up."""
+    try:
+        _, about = default().ask(("PING",), ("INFO", "memory"))
+    except NoPermissionError:  # a Redis with the users of the version before
+        return jsonify(status="ready")
+    number = {name.decode(): int(value) for name, value in re.findall(rb"(\w+):(\d+)\r?\n", about)}
+    used = number["used_memory"] - number.get("mem_not_counted_for_evict", 0)
+    if used < FILLED_RATIO * number["maxmemory"] or not number["maxmemory"]:
+        return jsonify(status="ready")
+    return jsonify(status="ready", warning=FILLS_UP)
 
 
 def init_app(app: Flask) -> None:

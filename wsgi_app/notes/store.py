@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 FUNCTIONS = Path(__file__).with_name("notes.lua")
 IDEMPOTENCY = "idem:{notes}"
+BOARDS = "order:{boards}"
 # The board is part of the id, so that an id alone leads to the note's topic.
 NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
 EXPORT_NOTES = 50  # read at a time: 600 kB, when all are as long as they may be
@@ -44,6 +45,14 @@ class VersionConflict(Exception):
 
 class KeyReused(Exception):
     """The idempotency key came with another request before."""
+
+
+class BoardFull(Exception):
+    """The board, or the number of boards, is at its limit. `what` is board or boards."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"no room: {what}")
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -84,20 +93,30 @@ def topic_of(board: str) -> str:
     return f"board:{board}"
 
 
-def create(new: NewNote, idempotency_key: str | None = None, client: str = "") -> bytes:
+def create(
+    new: NewNote,
+    *,
+    max_notes: int,
+    max_boards: int,
+    idempotency_key: str | None = None,
+    client: str = "",
+) -> bytes:
     """Writes a note and its event; returns the note as JSON.
 
     A repeat with the same key writes nothing and returns what the first call returned. Keys are kept for
     24 h, but at most 8 MiB for one `client`, which is an address: then its own oldest ones are forgotten.
+    `max_notes` is what the board may hold, and `max_boards` how many boards there may be.
 
     Raises:
+        BoardFull: there is no room for it.
         KeyReused: the key came with another body.
         StoreUnavailable: whether the note was written is unknown; repeat with the same key.
     """
     topic = topic_of(new.board)
     note = {"id": f"{new.board}.{secrets.token_hex(8)}", **new.model_dump()}
     arguments: dict[str, Any] = {"type": "note.created", "note": note, "folded": new.text.casefold()}
-    keys = []
+    arguments |= {"max_notes": max_notes, "max_boards": max_boards}
+    keys = [BOARDS]
     if idempotency_key is not None:
         # As sent: a colour that we picked must not make a repeat look like another request.
         sent = json.dumps(new.model_dump(exclude_unset=True), sort_keys=True)
@@ -139,7 +158,7 @@ def delete(note_id: str, versions: list[int] | None = None) -> bytes:
     Raises:
         NoSuchNote, VersionConflict, StoreUnavailable
     """
-    return _write("note_delete", "note.deleted", note_id, versions, {})
+    return _write("note_delete", "note.deleted", note_id, versions, {}, [BOARDS])
 
 
 def page(query: ListQuery) -> Page:
@@ -186,11 +205,16 @@ def export(board: str) -> Iterator[bytes]:
 
 
 def _write(
-    function: str, event: str, note_id: str, versions: list[int] | None, arguments: dict[str, Any]
+    function: str,
+    event: str,
+    note_id: str,
+    versions: list[int] | None,
+    arguments: dict[str, Any],
+    more_keys: Sequence[str] = (),
 ) -> bytes:
     accepted = {} if versions is None else {"versions": versions}
     arguments = {**facts(), "type": event, **arguments, **accepted, "id": note_id}
-    return _checked(_call(function, _topic_of_note(note_id), arguments))
+    return _checked(_call(function, _topic_of_note(note_id), arguments, more_keys))
 
 
 def _call(
@@ -216,6 +240,8 @@ def _checked(answer: list[bytes]) -> bytes:
             raise NoSuchNote
         case [b"mismatch"]:
             raise KeyReused
+        case [b"full", what]:
+            raise BoardFull(what.decode())
         case [b"conflict", current]:
             raise VersionConflict(current)
         case [b"unknown"]:

@@ -162,7 +162,9 @@ async function sendOne(entry) {
     say("");
   } catch (error) {
     const { status, message } = /** @type {Failure} */ (error);
-    if (status < 400 || status >= 500 || [408, 409, 425, 429].includes(status)) throw error;
+    // What there is no room for goes back to its writer: what waits behind it may be for another board.
+    const isFinal = status === 507 || (status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status));
+    if (!isFinal) throw error;
     forget(key);
     remove(key);
     refused(text, message);
