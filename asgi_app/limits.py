@@ -79,7 +79,7 @@ RECONNECT_SECONDS = (0.05, 0.3)
 CLOCK_SECONDS = 0.1  # by which a publisher's clock may be ahead before it counts as wrong
 READ_EVENTS = 500
 READ_TOPICS = 100
-LOOK_TOPICS = 500
+LOOK_TOPICS = 100  # that are asked for together
 COMPARE_TICKS = 30  # until every topic has been compared, moved or not
 FILLED_RATIO = 0.8  # of its memory: from there on readyz warns
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Collection
 from itertools import islice
 
 from redis.asyncio import Redis
@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 
 from asgi_app import limits
 from asgi_app.topics import store
+from asgi_app.topics.looks import Looks
 from asgi_app.topics.topic import Topic
 
 log = logging.getLogger(__name__)
@@ -25,32 +26,28 @@ class Gaps:
         self._marked: set[str] = set()
         self._work = asyncio.Event()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
-        self._looks = 0
+        self.looks = Looks()  # what is compared now and then, and looked at every time
 
     def mark(self, *names: str) -> None:
         """Has these compared soon."""
         self._marked.update(names)
         self._work.set()
 
-    async def look(self, topics: Mapping[str, Topic], listening: Container[str]) -> None:
-        """Marks those of the topics that are not where their streams are, by two commands for hundreds.
+    async def look(self, topics: Collection[str]) -> None:
+        """Marks those of the topics that are not where their streams are, by two commands for a hundred.
 
         Most are idle. Every topic is marked now and then, whatever the streams say, and at once unless it is
-        read and its channel is among those that are `listening`.
+        among the `looks`.
 
         Raises:
             RedisError: Redis is not responding.
         """
-        self._looks += 1
-        turn = self._looks % limits.COMPARE_TICKS
-        idle = []
-        for name, topic in topics.items():
-            if hash(name) % limits.COMPARE_TICKS == turn or not topic.position or name not in listening:
-                self.mark(name)
-            else:
-                idle.append((name, topic.position))
-        for start in range(0, len(idle), limits.LOOK_TOPICS):
-            self.mark(*await store.moved(self._redis, idle[start : start + limits.LOOK_TOPICS]))
+        if len(topics) != len(self.looks):
+            self.mark(*(name for name in topics if name not in self.looks))
+        names, questions = self.looks.next()
+        self.mark(*names)
+        if questions:
+            self.mark(*await store.moved(self._redis, questions))
 
     async def compared(self, name: str) -> None:
         """Returns when the topic has been compared, after this call.

@@ -65,6 +65,7 @@ class Reader:
     def unfollow(self, topic: Topic) -> None:
         """Ends `follow`."""
         del self._topics[topic.name]
+        self._gaps.looks.remove(topic.name)
         self._gaps.mark(topic.name)
 
     async def refresh(self, topic: Topic) -> None:
@@ -109,6 +110,7 @@ class Reader:
             await _send(connection, "SUBSCRIBE", keys.CONTROL)
         self._requested.clear()
         self._confirmed.clear()
+        self._gaps.looks.clear()
         self._gaps.mark(keys.CONTROL, *self._topics)
         metrics.reader_sessions.inc()
         jobs = [
@@ -151,7 +153,9 @@ class Reader:
         except ValueError:
             log.warning("ignored a message on %s that is no event", keys.channel(topic.name))
             return
-        if not topic.accept(cursor, Event(id_, json)):
+        if topic.accept(cursor, Event(id_, json)):
+            self._gaps.looks.moved(topic.name)
+        else:
             self._gaps.mark(topic.name)
 
     def _confirm(self, channel: bytes) -> None:
@@ -174,7 +178,7 @@ class Reader:
                 await _send(connection, "PING", str(time.monotonic()))
             self._gaps.mark(keys.CONTROL)
             # A message that never came leaves no hole in the numbers until the next one comes.
-            await self._gaps.look(self._topics, self._confirmed)
+            await self._gaps.look(self._topics)
 
     async def _compare(self, connection: Connection) -> None:
         while True:
@@ -191,7 +195,11 @@ class Reader:
             if new:
                 self._requested.update(new)
                 await _send(connection, "SUBSCRIBE", *map(keys.channel, new))
-            await self._gaps.fill([self._topics[name] for name in known if name in self._confirmed])
+            read = [self._topics[name] for name in known if name in self._confirmed]
+            await self._gaps.fill(read)
+            for topic in read:
+                if self._topics.get(topic.name) is topic and topic.position:
+                    self._gaps.looks.add(topic)
 
     async def _read_revoked(self) -> None:
         before, self._revoked = self._revoked, await store.revoked(self.redis)

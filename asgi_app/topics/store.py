@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import hiredis
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
@@ -21,6 +23,14 @@ log = logging.getLogger(__name__)
 
 # The position of a topic, and events of it with their offsets.
 Answer = tuple[Cursor, Sequence[tuple[int, Event]]]
+
+
+class Question(NamedTuple):
+    """Whether topics have moved, in the protocol of Redis."""
+
+    packed: bytes
+    topics: dict[bytes, str]  # by their streams
+    begun: int  # how many of them have a position
 
 
 def connect(settings: Settings) -> Redis:
@@ -73,29 +83,50 @@ async def read_many(
     return answers
 
 
-async def moved(redis: Redis, at: Sequence[tuple[str, Cursor]]) -> list[str]:
-    """Those of the topics that may be elsewhere than their position here says: with more events, or gone.
+def question(at: Sequence[tuple[str, Cursor]]) -> Question:
+    """What `moved` asks about topics, ready to be sent again and again while they do not move."""
+    begun = [keys.position(name) for name, cursor in at if cursor != BEGINNING]
+    streams, ends = [keys.stream(name) for name, _ in at], [f"{cursor.offset}-0" for _, cursor in at]
+    commands = [("XREAD", "COUNT", "1", "STREAMS", *streams, *ends)]
+    if begun:
+        commands.append(("EXISTS", *begun))
+    packed = b"".join([hiredis.pack_command(command) for command in commands])  # type: ignore[arg-type]
+    return Question(packed, {keys.stream(name).encode(): name for name, _ in at}, len(begun))
 
-    Two commands, however many topics. A topic that was lost and began anew meanwhile is not among them.
+
+async def moved(redis: Redis, questions: Sequence[Question]) -> list[str]:
+    """Those of the topics that may be elsewhere than the questions say: with more events, or gone.
+
+    One round trip. A topic that was lost and began anew meanwhile is not among them.
 
     Raises:
         RedisError: Redis is not responding.
     """
-    begun = [name for name, cursor in at if cursor != BEGINNING]
+    found: list[str] = []
+    connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        async with redis.pipeline(transaction=False) as pipe:
-            pipe.xread({keys.stream(name): f"{cursor.offset}-0" for name, cursor in at}, count=1)
-            if begun:
-                pipe.exists(*map(keys.position, begun))
-            longer, *there = await pipe.execute()
+        await connection.send_packed_command(b"".join([each.packed for each in questions]))
+        for each in questions:
+            longer = await _answer(connection)
+            there = await _answer(connection) if each.begun else 0
+            if isinstance(longer, ResponseError) or there != each.begun:
+                # Some are gone, or one key is of another type, or this Redis' users are of before.
+                found += each.topics.values()
+            else:
+                found += [each.topics[stream] for stream, _ in longer or ()]
+    except BaseException:
+        await connection.disconnect(nowait=True)  # with answers that nobody waits for
+        raise
+    finally:
+        await redis.connection_pool.release(connection)
+    return found
+
+
+async def _answer(connection: AbstractConnection) -> Any:
+    try:
+        return await connection.read_response()
     except ResponseError as error:
-        # One key of another type, or a Redis whose users are of before: each topic must be asked for.
-        log.debug("cannot ask for all topics at once: %s", error)
-        return [name for name, _ in at]
-    if there and there[0] != len(begun):
-        return [name for name, _ in at]
-    found = {stream for stream, _ in longer}
-    return [name for name, _ in at if keys.stream(name).encode() in found]
+        return error
 
 
 async def revoked(redis: Redis) -> dict[str, float]:
