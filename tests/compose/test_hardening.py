@@ -38,6 +38,27 @@ def test_no_container_holds_a_capability_or_can_gain_one(stack: ComposeStack) ->
         assert container["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
 
 
+def test_what_runs_once_or_beside_it_holds_no_right_either(stack: ComposeStack) -> None:
+    """Of every Compose file, and also what has ended by now: the engine is asked before it starts."""
+    beside = ("", "tls", "loadtest", "observability")
+    files = [f"--file=docker-compose.{name}.yml".replace("..", ".") for name in beside]
+    services = json.loads(stack.compose(*files, "config", "--format=json"))["services"]
+    assert {"secrets", "loadtest-results", "grafana"} < services.keys()
+    for name, service in services.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert int(service["mem_limit"]) > 0, name
+        assert service["pids_limit"] > 0, name
+        assert "privileged" not in service, name
+    # The folder on the host may be anybody's; so this one gets no network.
+    assert {name for name, one in services.items() if "cap_add" in one} == {"loadtest-results"}
+    assert services["loadtest-results"]["cap_add"] == ["FOWNER"]
+    assert services["loadtest-results"]["network_mode"] == "none"
+    # Only the networks without a way out, where one is needed.
+    assert set(services["secrets"]["networks"]) == {"back"}
+
+
 def test_no_container_shares_anything_of_the_host(stack: ComposeStack) -> None:
     for container in hosts(stack):
         assert not container["HostConfig"]["Privileged"]

@@ -10,10 +10,11 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from asgi_app import limits
 from tests.harness.clients import Socket, frozen_redis, http, wait_for
 from tests.harness.local import LocalStack
 from tests.harness.prometheus import Prometheus, missing, queries
-from tests.harness.sidecar import UNSAID, Publisher, redis, replicas, running
+from tests.harness.sidecar import PING, UNSAID, Publisher, RawSocket, frame, redis, replicas, running
 
 PLACES = 15
 
@@ -48,6 +49,7 @@ def times(watched: LocalStack, prometheus: Prometheus) -> tuple[float, float]:
         _lost(watched)
         _refused(watched)
         _closed(watched)
+        _flooded(watched)
         _failing(watched, client)
     at = time.time()
     wait_for(lambda: "CorkboardClientsMissedEvents" in _firing(prometheus), "the alert")
@@ -101,6 +103,12 @@ def _closed(watched: LocalStack) -> None:
         socket.connection.send(b"no text")
         with pytest.raises(ConnectionClosed):
             socket.expect("never")
+
+
+def _flooded(watched: LocalStack) -> None:
+    with RawSocket(watched.base_url) as socket:
+        socket.send(frame(PING) * (limits.FRAMES_PER_SECOND + 50))
+        assert socket.code() == 1008
 
 
 def _failing(watched: LocalStack, client: httpx.Client) -> None:
