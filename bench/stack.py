@@ -28,7 +28,7 @@ from local.table import documented
 TOPIC = "board:bench"
 # One client address may open thousands of connections.
 SETTINGS = {
-    "ASGI_REPLICAS": "1", "MAX_SOCKETS": "19000", "MAX_SOCKETS_PER_CLIENT": "19000", "RATE_LIMIT": "0",
+    "ASGI_REPLICAS": "1", "MAX_SOCKETS": "16000", "MAX_SOCKETS_PER_CLIENT": "16000", "RATE_LIMIT": "0",
     "MAX_REQUESTS_PER_CLIENT": "0",
 }  # fmt: skip
 

@@ -83,6 +83,7 @@ def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> 
         "MAX_REQUESTS_PER_CLIENT": str(settings.max_requests_per_client),
         "MAX_SOCKETS_PER_CLIENT": settings.environment.get("MAX_SOCKETS_PER_CLIENT", ""),
         "ASGI_REPLICAS": str(settings.asgi_replicas),
+        "MAX_SOCKETS": settings.environment.get("MAX_SOCKETS", ""),
         "LOG_ADDRESSES": settings.log_addresses,
         "SITE_NAME": settings.site_name or "",
         "ALLOWED_HOSTS": settings.allowed_hosts or "",

@@ -35,7 +35,7 @@ def test_an_invalid_setting_of_nginx_is_one_line_that_names_it(
 
 @pytest.mark.parametrize(
     ("options", "workers"),
-    [(["--cpus=0.5"], "1"), (["--cpus=2"], "2"), (["-e", "NGINX_WORKERS=5"], "5")],
+    [(["--cpus=0.5", "-e", "ASGI_REPLICAS=1"], "1"), (["--cpus=2"], "2"), (["-e", "NGINX_WORKERS=5"], "5")],
     ids=["half a core", "two cores", "set"],
 )
 def test_nginx_has_as_many_workers_as_its_quota_has_cores(
@@ -43,6 +43,20 @@ def test_nginx_has_as_many_workers_as_its_quota_has_cores(
 ) -> None:
     shown = nginx(stack, *options, command="-T -c /run/nginx/nginx.conf").stdout
     assert f"worker_processes {workers};" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "most"), [("ASGI_REPLICAS", "3", "2"), ("MAX_SOCKETS", "100000", "9830")]
+)
+def test_more_sockets_than_fit_into_nginx_stop_its_start(
+    stack: ComposeStack, name: str, value: str, most: str
+) -> None:
+    result = nginx(stack, "--memory=512m", "-e", f"{name}={value}", command="-v")
+    assert result.returncode != 0
+    (line,) = (line for line in result.stderr.splitlines() if name in line)
+    assert line.startswith(f"{name} is invalid: expected at most {most} with ")
+    assert "512 MiB" in line
+    assert "nginx version" not in result.stderr
 
 
 @pytest.mark.parametrize("overlay", ["dev", "loadtest", "tls", "observability"])

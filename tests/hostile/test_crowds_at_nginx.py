@@ -107,9 +107,7 @@ def test_one_address_holds_as_many_sockets_as_all_sidecars_allow_it() -> None:
 def test_nginx_fits_into_its_memory_with_all_its_connections(stack: LocalStack) -> None:
     """What each takes with a message in both directions, times all that the workers of two cores hold."""
     limit = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["nginx"]["mem_limit"]
-    (most,) = re.findall(
-        r"worker_connections (\d+);", (ROOT / "nginx" / "templates" / "nginx.conf.template").read_text()
-    )
+    (most,) = re.findall(r"NGINX_CONNECTIONS=(\d+)", (ROOT / "nginx" / "16-settings.envsh").read_text())
 
     def size() -> float:
         return sum(size for name, size in memory(stack).items() if name.startswith("nginx"))
@@ -125,4 +123,4 @@ def test_nginx_fits_into_its_memory_with_all_its_connections(stack: LocalStack) 
         each = (size() - before) / OPEN_SOCKETS
         print(f"{each * 1024:.1f} KiB each, {before:.0f} MiB before")
     # A socket takes two of a worker's connections, and there are two workers.
-    assert before + each * int(most) < int(limit.removesuffix("m"))
+    assert before + each * int(most) < 1024 * int(limit.removesuffix("g"))

@@ -96,8 +96,31 @@ def test_a_burst_is_four_seconds_of_the_rate(given: str, rate: str, burst: str) 
 
 def test_there_are_as_many_workers_as_cores_and_at_most_eight() -> None:
     (workers,) = render.complete(HOST, ["NGINX_WORKERS"]).values()
-    assert 1 <= int(workers) <= min(os.cpu_count() or 1, 8)
+    # Two have the connections that the sockets need.
+    assert 2 <= int(workers) <= max(2, min(os.cpu_count() or 1, 8))
     assert render.complete(HOST | {"NGINX_WORKERS": "17"}, ["NGINX_WORKERS"]) == {"NGINX_WORKERS": "17"}
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({"NGINX_WORKERS": "1"}, "ASGI_REPLICAS is invalid: expected at most 1 with MAX_SOCKETS=8000"),
+        ({"NGINX_WORKERS": "2", "MAX_SOCKETS": "9000"}, "ASGI_REPLICAS is invalid: expected at most 1 with"),
+        (
+            {"NGINX_WORKERS": "2", "MAX_SOCKETS": "50000"},
+            "MAX_SOCKETS is invalid: expected at most 8000 with ASGI_REPLICAS=2",
+        ),
+    ],
+)
+def test_more_sockets_than_nginx_has_connections_for_are_refused(given: dict[str, str], refusal: str) -> None:
+    with pytest.raises(LocalError, match=refusal) as refused:
+        render.complete(HOST | given, [])
+    assert "\n" not in str(refused.value)
+
+
+def test_there_are_workers_for_as_many_sockets_as_the_sidecars_hold() -> None:
+    found = render.complete(HOST | {"ASGI_REPLICAS": "5", "MAX_SOCKETS": "4000"}, ["NGINX_WORKERS"])
+    assert int(found["NGINX_WORKERS"]) >= 3
 
 
 def test_a_request_is_never_sent_twice_when_it_may_not() -> None:
