@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -47,6 +48,11 @@ class Stack:
     def pids(self, service: str) -> list[int]:
         """The processes of one service: its main process and its workers."""
         return [process.pid for process in processes.members(self._state.run / f"{service}.pid")]
+
+    def program(self, service: str) -> dict[str, Any]:
+        """The command and the environment of one service."""
+        found: dict[str, Any] = json.loads((self._state.run / f"{service}.json").read_text())
+        return found
 
     @property
     def publisher(self) -> StartPublisher:

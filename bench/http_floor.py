@@ -1,0 +1,53 @@
+"""What answers of the demo cost beside the floor: an empty answer of Flask, by the same Gunicorn behind the same nginx."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from bench import http, machine, servers
+from bench.results import Numbers
+from bench.stack import Stack, stack
+
+ROUNDS = 3
+
+Request = Callable[[int, Sequence[int], float], Numbers]
+
+
+def measure(request: Request, seconds: float) -> dict[str, float]:
+    """CPU time of Gunicorn's processes per request, and of what `request` asks for in multiples of the floor's.
+
+    Both are running all the time and asked in turns, so that what else the machine does meets both.
+    """
+    http.find_wrk()
+    with stack() as running, _empty(running) as (edge, gunicorn):
+        machine.pin(running.pids("redis"), machine.ALL_CORES)
+        http.fill(running.port)
+        ours = running.pids("wsgi")
+        found: dict[str, list[Numbers]] = {"floor": [], "ours": []}
+        for _ in range(ROUNDS):
+            found["floor"].append(http.get(edge, gunicorn, seconds / ROUNDS))
+            found["ours"].append(request(running.port, ours, seconds / ROUNDS))
+    cpu = {who: sum(each["cpu_seconds_per_1000"] for each in runs) / ROUNDS for who, runs in found.items()}
+    return {
+        "times_the_floor": cpu["ours"] / cpu["floor"],
+        "cpu_seconds_per_1000": cpu["ours"],
+        "floor_cpu_seconds_per_1000": cpu["floor"],
+        **{
+            f"{name}{key}": sum(each[key] for each in found[who]) / ROUNDS
+            for who, name in (("ours", ""), ("floor", "floor_"))
+            for key in ("requests_per_second", "p99_ms")
+        },
+    }
+
+
+@contextmanager
+def _empty(running: Stack) -> Iterator[tuple[int, list[int]]]:
+    """The floor, with the settings of the deployment that runs; yields nginx' port and Gunicorn's pids."""
+    port, metrics = servers.free_port(), servers.free_port()
+    own = running.program("wsgi")["environment"]
+    environment = own | {"WSGI_BIND": f"127.0.0.1:{port}", "WSGI_METRICS_PORT": str(metrics)}
+    command = [sys.executable, "-m", "gunicorn", "-c", "wsgi_app/gunicorn.conf.py", "bench.peers.empty_flask:app"]
+    with servers.process(command, environment, port) as master, servers.nginx_before(port) as (edge, _):
+        yield edge, machine.family([master.pid])
