@@ -1,4 +1,4 @@
-"""What answers of the demo cost beside the floor: an empty answer of Flask, by the same Gunicorn behind the same nginx."""
+"""What the demo's answers cost beside the floor: an empty one of Flask, by the same Gunicorn and nginx."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Request = Callable[[int, Sequence[int], float], Numbers]
 
 
 def measure(request: Request, seconds: float) -> dict[str, float]:
-    """CPU time of Gunicorn's processes per request, and of what `request` asks for in multiples of the floor's.
+    """CPU time of Gunicorn's processes for what `request` asks for, also in multiples of the floor's.
 
     Both are running all the time and asked in turns, so that what else the machine does meets both.
     """
@@ -48,6 +48,13 @@ def _empty(running: Stack) -> Iterator[tuple[int, list[int]]]:
     port, metrics = servers.free_port(), servers.free_port()
     own = running.program("wsgi")["environment"]
     environment = own | {"WSGI_BIND": f"127.0.0.1:{port}", "WSGI_METRICS_PORT": str(metrics)}
-    command = [sys.executable, "-m", "gunicorn", "-c", "wsgi_app/gunicorn.conf.py", "bench.peers.empty_flask:app"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "wsgi_app/gunicorn.conf.py",
+        "bench.peers.empty_flask:app",
+    ]
     with servers.process(command, environment, port) as master, servers.nginx_before(port) as (edge, _):
         yield edge, machine.family([master.pid])

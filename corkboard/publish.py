@@ -238,10 +238,10 @@ def _event(event: AnyEvent) -> Event:
 
 
 def _request_id() -> str:
+    said = request_id.get()
+    if said and REQUEST_ID.fullmatch(said):
+        return said
     # Whoever has not imported Flask is in no request of Flask's.
     flask = sys.modules.get("flask")
     given = flask.request.headers.get("X-Request-Id", "") if flask and flask.has_request_context() else ""
-    for found in (given, request_id.get()):
-        if REQUEST_ID.fullmatch(found):
-            return found
-    return ""
+    return given if REQUEST_ID.fullmatch(given) else ""

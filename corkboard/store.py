@@ -6,9 +6,10 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from redis.exceptions import (
@@ -99,7 +100,7 @@ class Store:
         command = self.command(function, keys, *arguments, read=read)
         until = time.monotonic() + seconds
         repeat = repeat or read
-        with self._translated(function):
+        with _Observed(self._observe(function)):
             (answer,) = self._ask([command], until, repeat)
             if isinstance(answer, ResponseError) and "function not found" in str(answer).lower():
                 # An emptied, restored or upgraded server: nothing ran yet, so it is safe to call again.
@@ -123,7 +124,7 @@ class Store:
             StoreUnavailable: no answer within `seconds`.
             ResponseError: of the first command that Redis refuses; the others were carried out.
         """
-        with self._translated(str(commands[0][0]).lower()):
+        with _Observed(self._observe(str(commands[0][0]).lower())):
             answers = self._ask(commands, time.monotonic() + seconds, repeat=True)
             for answer in answers:
                 if isinstance(answer, ResponseError):
@@ -137,7 +138,7 @@ class Store:
             StoreUnavailable: Redis does not answer.
             LibraryBroken: Redis refuses the source.
         """
-        with self._translated("function_load"):
+        with _Observed(self._observe("function_load")):
             self._load(time.monotonic() + ANSWER_SECONDS)
 
     def _load(self, until: float) -> None:
@@ -155,23 +156,34 @@ class Store:
             self._process = os.getpid()
         return self._pool.ask(commands, until, repeat=repeat)
 
-    @contextmanager
-    def _translated(self, name: str) -> Iterator[None]:
-        try:
-            with self._observe(name):
-                yield
-        except Refused as error:
+
+class _Observed:
+    """Around a call: measures it, and raises StoreUnavailable where it failed because Redis is away."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: AbstractContextManager[None]) -> None:
+        self._inner = inner
+
+    def __enter__(self) -> None:
+        self._inner.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inner.__exit__(kind, error, trace)
+        if error is None:
+            return
+        if isinstance(error, Refused):
             raise StoreUnavailable(str(error)) from None
-        except AuthenticationError as error:
+        if isinstance(error, AuthenticationError):
             raise StoreUnavailable(f"Redis refuses the user or the password: {error}") from error
-        except (RedisConnectionError, RedisTimeoutError) as error:
+        if isinstance(error, (RedisConnectionError, RedisTimeoutError)):
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
-        except OutOfMemoryError as error:
+        if isinstance(error, OutOfMemoryError):
             raise StoreFull(f"Redis is full: {error}") from error
-        except RedisError as error:
-            if _means_unavailable(error):
-                raise StoreUnavailable(f"Redis refuses: {error}") from error
-            raise
+        if isinstance(error, RedisError) and _means_unavailable(error):
+            raise StoreUnavailable(f"Redis refuses: {error}") from error
 
 
 def _means_unavailable(error: RedisError) -> bool:

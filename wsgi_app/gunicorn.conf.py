@@ -17,13 +17,15 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir = tempfile.mkdtemp(prefix="
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from gunicorn import glogging, util
+from gunicorn.http import wsgi
 from prometheus_client import multiprocess
 
-from wsgi_app import draining, logs, refusals, settings
+from wsgi_app import draining, logs, refusals, sending, settings
 from wsgi_app.notes import store
 
 configured = settings.load()
 util.write_error = refusals.write
+wsgi.Response = sending.Response
 
 
 class Logger(glogging.Logger):

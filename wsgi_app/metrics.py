@@ -6,11 +6,11 @@ https://prometheus.github.io/client_python/multiprocess/
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app, multiprocess
 
 if TYPE_CHECKING:
@@ -32,33 +32,41 @@ redis_in_use = Gauge(
 )
 
 
-@contextmanager
-def timed(call: str) -> Iterator[None]:
+# A metric's child with its labels, found once: `labels` costs more than what is done with its answer.
+_requests = cache(requests.labels)
+_latency = cache(latency.labels)
+_redis_latency = cache(redis_latency.labels)
+
+
+class timed:  # noqa: N801
     """Measures one Redis call, and counts it when it fails."""
-    redis_in_use.inc()
-    started = time.perf_counter()
-    try:
-        yield
-    except Exception:
-        redis_failures.labels(call).inc()
-        raise
-    finally:
+
+    __slots__ = ("_call", "_started")
+
+    def __init__(self, call: str) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        redis_in_use.inc()
+        self._started = time.perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         redis_in_use.dec()
-        redis_latency.labels(call).observe(time.perf_counter() - started)
+        if kind is not None and issubclass(kind, Exception):
+            redis_failures.labels(self._call).inc()
+        _redis_latency(self._call).observe(time.perf_counter() - self._started)
+
+
+def count(request: Request, status: int, seconds: float) -> None:
+    """Counts an answer, and how long it took."""
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    # Each label value is kept for ever, so a client must not be able to make up new ones.
+    _requests(route, request.method if request.method in METHODS else "other", status).inc()
+    _latency(route).observe(seconds)
 
 
 def init_app(app: Flask, port: int) -> None:
-    """Counts requests, and answers the metrics on `port`, which Gunicorn listens to as well."""
-
-    def count(response: Response) -> Response:
-        route = request.url_rule.rule if request.url_rule else "unmatched"
-        # Each label value is kept for ever, so a client must not be able to make up new ones.
-        method = request.method if request.method in METHODS else "other"
-        requests.labels(route, method, response.status_code).inc()
-        latency.labels(route).observe(time.perf_counter() - g.started)
-        return response
-
-    app.after_request(count)
+    """Answers the metrics on `port`, which Gunicorn listens to as well."""
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     app.wsgi_app = _ByPort(app.wsgi_app, make_wsgi_app(registry), str(port))  # type: ignore[method-assign]

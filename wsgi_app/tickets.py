@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import Blueprint, Flask, Request, Response, current_app, jsonify, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.exceptions import Forbidden
 
@@ -16,6 +16,8 @@ from wsgi_app.settings import Settings
 blueprint = Blueprint("tickets", __name__, url_prefix="/api")
 
 COOKIE = "corkboard_ticket"
+# Where the visitor's session is read. In your product: everywhere, or wherever somebody has to be logged in.
+WITH_SESSION = ("/api/tickets",)
 
 
 def topics_for(subject: str) -> list[str]:
@@ -74,11 +76,22 @@ def _is_from_another_site() -> bool:
 class _Session(SecureCookieSessionInterface):
     _serializer: URLSafeTimedSerializer | None = None
 
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        # To read one costs a tenth of a request, and most requests have no use for it.
+        if not request.path.startswith(WITH_SESSION):
+            return self.session_class()
+        return super().open_session(app, request)
+
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         # Flask would make one for every request, also where nobody looks at the session.
         if self._serializer is None:
             self._serializer = super().get_signing_serializer(app)
         return self._serializer
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        # Flask looks at every setting of the cookie first, also where there is none to be set.
+        if session or session.accessed or session.modified:
+            super().save_session(app, session, response)
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002
         # Known from the request only: the same deployment runs with and without TLS before it.

@@ -99,6 +99,7 @@ def test_a_key_file_of_ones_own_goes_before_the_key_in_app_env(
 
 
 def test_a_changed_file_or_environment_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "LOOK_SECONDS", 0.0)
     file = tmp_path / ".corkboard" / "app.env"
     with pytest.raises(NotConfigured):
         settings.load()
@@ -111,6 +112,19 @@ def test_a_changed_file_or_environment_is_noticed(tmp_path: Path, monkeypatch: p
     file.unlink()
     with pytest.raises(NotConfigured):
         settings.load()
+
+
+def test_files_are_not_looked_at_for_every_event_but_the_environment_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "LOOK_SECONDS", 3600.0)
+    file = tmp_path / ".corkboard" / "app.env"
+    write(file, "redis://127.0.0.1:1/0")
+    settings.load()
+    write(file, "redis://127.0.0.1:2/0")
+    assert settings.load().url.endswith(":1/0")
+    monkeypatch.setenv("CORKBOARD_HISTORY_LENGTH", "7")
+    assert (settings.load().url, settings.load().history_length) == ("redis://127.0.0.1:2/0", 7)
 
 
 @pytest.mark.parametrize(

@@ -399,7 +399,10 @@ def test_a_wrong_password_is_unavailable_and_named(
         publish("a", "x")
 
 
-def test_a_process_follows_when_its_server_moves(server: RedisServer, topic: str) -> None:
+def test_a_process_follows_when_its_server_moves(
+    server: RedisServer, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "LOOK_SECONDS", 0.0)
     publish(topic, "x")
     with RedisServer() as other:
         kept = server.app_env.read_text()

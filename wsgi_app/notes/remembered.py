@@ -14,19 +14,19 @@ BYTES = 16 * 1024 * 1024
 ENTRY_BYTES = 4 * 1024
 
 # By query; the cursor says what a list reflects.
-_lists: LRUCache[str, tuple[str, bytes]] = LRUCache(BYTES, getsizeof=lambda kept: ENTRY_BYTES + len(kept[1]))
+_lists: LRUCache[ListQuery, tuple[str, bytes]] = LRUCache(
+    BYTES, getsizeof=lambda kept: ENTRY_BYTES + len(kept[1])
+)
 _lock = threading.Lock()
 
 
 def remember(query: ListQuery, cursor: str, body: bytes) -> None:
     """Keeps a list, and forgets those that nobody asked for in the longest time."""
-    key = query.model_dump_json()
     with _lock:
-        _lists[key] = cursor, body
+        _lists[query] = cursor, body
 
 
 def find(query: ListQuery) -> tuple[str, bytes]:
     """The cursor and the body of the list when it was last answered, or empty ones."""
-    key = query.model_dump_json()
     with _lock:
-        return _lists.get(key, ("", b""))
+        return _lists.get(query, ("", b""))

@@ -28,6 +28,8 @@ BOARDS = "order:{boards}"
 # The board is part of the id, so that an id alone leads to the note's topic.
 NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
 EXPORT_NOTES = 50  # read at a time: 600 kB, when all are as long as they may be
+# `json.dumps` would make an encoder for each call.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 SEARCH_STEPS = 16  # calls of Redis before a search says what it has found so far
 
 
@@ -114,7 +116,10 @@ def create(
     """
     topic = topic_of(new.board)
     note = {"id": f"{new.board}.{secrets.token_hex(8)}", **new.model_dump()}
-    arguments: dict[str, Any] = {"type": "note.created", "note": note, "folded": new.text.casefold()}
+    # Nobody else has its id, so that it is the call's name, too.
+    arguments: dict[str, Any] = {
+        "call": note["id"], "type": "note.created", "note": note, "folded": new.text.casefold(),
+    }  # fmt: skip
     arguments |= {"max_notes": max_notes, "max_boards": max_boards}
     keys = [BOARDS]
     if idempotency_key is not None:
@@ -220,10 +225,10 @@ def _write(
 def _call(
     function: str, topic: str, arguments: dict[str, Any], more_keys: Sequence[str] = (), read: bool = False
 ) -> Any:
-    if not read:
+    if not read and "call" not in arguments:
         # By this name Redis knows a call that is sent again, because the connection was lost.
-        arguments = {"call": secrets.token_hex(8), **arguments}
-    payload = json.dumps({"topic": topic, **arguments}, ensure_ascii=False)
+        arguments["call"] = secrets.token_hex(8)
+    payload = _encode({"topic": topic, **arguments})
     return default().call(function, [f"topic:{{{topic}}}", *more_keys], payload, read=read, repeat=True)
 
 
