@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from bench import fanout, http, kernel_floor, lossy_network, machine, peer_servers, reconnect_storm
+from bench import (
+    fanout,
+    http,
+    http_floor,
+    kernel_floor,
+    lossy_network,
+    machine,
+    page_opens,
+    peer_servers,
+    reconnect_storm,
+    servers,
+)
 from bench.results import Numbers
 from bench.servers import Target
 from bench.stack import Stack, stack
@@ -15,6 +26,8 @@ OURS = "Corkboard"
 KERNEL = "the kernel alone"
 WITH_OTHERS = f"{OURS}, with streams and polls"
 STREAMS, POLLS = 100, 200
+BROWSERS = 1000
+IN_MEMORY = "FastAPI in memory"
 RUNS, FEW_RUNS = 5, 3  # few where runs differ little or take long
 SECONDS, LOSSY_SECONDS = 4.0, 34.0
 ENDS = ("at the beginning", "at the end")
@@ -52,7 +65,7 @@ EVERYBODY: dict[str, Opener] = {
     "Flask-SocketIO": peer_servers.flask_socketio,
     "Nchan": peer_servers.nchan,
 }
-PEERS = EVERYBODY.keys() - {OURS}
+PEERS = (EVERYBODY.keys() | {IN_MEMORY, *http.DURABLE}) - {OURS}
 THROUGH_NGINX: dict[str, Opener] = {
     OURS: _opener(Stack.behind_nginx),
     "FastAPI loop": peer_servers.fastapi_behind_nginx,
@@ -79,6 +92,24 @@ def _each(
 
 def _kernel(frames: int, clients: int = 1000) -> Measure:
     return lambda _seconds: kernel_floor.measure(frames, clients)
+
+
+def _our_opens(_seconds: float) -> Numbers:
+    with stack() as running:
+        http.fill(running.port)
+        before = running.flask_requests()
+        found = page_opens.measure(page_opens.OURS, running.port, BROWSERS)
+        return {**found, "flask_requests": running.flask_requests() - before}
+
+
+def _fastapi_opens(_seconds: float) -> Numbers:
+    with servers.uvicorn("bench.peers.memory_fastapi:app", {}, "--ws", "websockets-sansio") as (port, _):
+        http.fill(port)
+        return page_opens.measure(page_opens.FASTAPI, port, BROWSERS)
+
+
+def _beside_the_floor(request: http_floor.Request) -> Measure:
+    return lambda seconds: http_floor.measure(request, seconds)
 
 
 def _http(request: Callable[..., Numbers], subject: str) -> Measure:
@@ -124,6 +155,21 @@ def all_experiments() -> list[Experiment]:
     for word, request in (("POST", http.post), ("GET", http.get), ("304", http.not_modified)):
         requests = {who: _http(request, who) for who in http.SUBJECTS}
         found.append(Experiment(f"HTTP {word}", "requests_per_second", requests))
+    durable = {who: _http(http.post, who) for who in (OURS, *http.DURABLE)}
+    shared = {OURS: _http(http.shared_list, OURS), IN_MEMORY: _http(http.get, IN_MEMORY)}
+    answers = {
+        "the demo's own empty answer": http_floor.empty,
+        "304": http.not_modified,
+        "list of 50": http.get,
+        "POST": http.post,
+    }
+    floor = {what: _beside_the_floor(request) for what, request in answers.items()}
+    found += [
+        Experiment("HTTP POST that is on the disk", "requests_per_second", durable),
+        Experiment("HTTP beside the floor", "times_the_floor", floor),
+        Experiment("HTTP GET of the shared list", "requests_per_second", shared),
+        Experiment("a thousand open a board", "seconds", {OURS: _our_opens, IN_MEMORY: _fastapi_opens}),
+    ]
     return found
 
 

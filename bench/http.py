@@ -8,16 +8,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import httpx
 
-from bench import machine, servers
+from bench import durable_peers, machine, servers
 from bench.servers import Missing
 from bench.stack import stack
 
 SUBJECTS = ("Corkboard", "FastAPI in memory", "Flask in memory")
+DURABLE: dict[str, Callable[[], AbstractContextManager[tuple[int, list[int]]]]] = {
+    "FastAPI and Redis": durable_peers.fastapi_redis,
+    "Flask and PostgreSQL": durable_peers.flask_postgres,
+}
 CONNECTIONS = 32
 NOTE = '{"text":"Buy milk, and do not forget the bread this time","color":"khaki"}'
 MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
@@ -25,8 +29,11 @@ MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 @contextmanager
 def serving(name: str) -> Iterator[tuple[int, list[int]]]:
-    """Starts one of `SUBJECTS` on all cores, which it shares with wrk. Yields its port and all its pids."""
-    if name == "Corkboard":
+    """Starts one of `SUBJECTS` or `DURABLE` on all cores, which wrk has, too. Yields its port and pids."""
+    if name in DURABLE:
+        with DURABLE[name]() as found:
+            yield found
+    elif name == "Corkboard":
         with stack() as running:
             pids = [pid for service in ("nginx", "wsgi", "redis") for pid in running.pids(service)]
             machine.pin(running.pids("redis"), machine.ALL_CORES)
@@ -68,9 +75,14 @@ def post(port: int, pids: Sequence[int], seconds: float) -> dict[str, float]:
     return _wrk(port, pids, seconds, 'wrk.method="POST"', header, f"wrk.body=[[{NOTE}]]")
 
 
-def get(port: int, pids: Sequence[int], seconds: float) -> dict[str, float]:
-    """Reads the newest 50 notes."""
-    return _wrk(port, pids, seconds)
+def get(port: int, pids: Sequence[int], seconds: float, path: str = "/api/notes") -> dict[str, float]:
+    """Reads; by default the newest 50 notes."""
+    return _wrk(port, pids, seconds, f"wrk.path=[[{path}]]")
+
+
+def shared_list(port: int, pids: Sequence[int], seconds: float) -> dict[str, float]:
+    """Reads the list that the project's page begins with."""
+    return get(port, pids, seconds, "/api/notes?board=main&shared=1")
 
 
 def not_modified(port: int, pids: Sequence[int], seconds: float) -> dict[str, float]:
@@ -90,6 +102,7 @@ def _wrk(port: int, pids: Sequence[int], seconds: float, *script: str) -> dict[s
         command = [find_wrk(), "-t1", f"-c{CONNECTIONS}", "--latency", "-s", file.name]
         command.append(f"http://127.0.0.1:{port}/api/notes")
         subprocess.run([*command, "-d1s"], check=True, capture_output=True, timeout=60)  # warms up
+        pids = machine.family(pids)
         cpu, begun = machine.cpu_seconds(pids), time.perf_counter()
         command.append(f"-d{seconds:.0f}s")
         result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)

@@ -42,6 +42,11 @@ def measure(request: Request, seconds: float) -> dict[str, float]:
     }
 
 
+def empty(port: int, pids: Sequence[int], seconds: float) -> Numbers:
+    """The demo's own empty answer: what its request ids, metrics and headers cost."""
+    return http.get(port, pids, seconds, "/healthz")
+
+
 @contextmanager
 def _empty(running: Stack) -> Iterator[tuple[int, list[int]]]:
     """The floor, with the settings of the deployment that runs; yields nginx' port and Gunicorn's pids."""

@@ -77,6 +77,13 @@ def on_other_cores(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
         return pool.submit(function, *args, **kwargs).result()
 
 
+def in_new_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Calls a function in a new process on all cores; returns or raises what it does."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=raise_open_files) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
 def raise_open_files() -> None:
     """Raises the limit of open files to `OPEN_FILES`, or as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -86,21 +86,18 @@ def process(
 @contextmanager
 def plain_redis() -> Iterator[Redis]:
     """A Redis without a password and without persistence, as the peers' own documentation starts it."""
+    with redis_with("--appendonly", "no") as (redis, pids):
+        machine.pin(pids, machine.OTHER_CORES)
+        yield redis
+
+
+@contextmanager
+def redis_with(*options: str) -> Iterator[tuple[Redis, list[int]]]:
+    """A Redis without a password; yields it and its pid."""
     port = free_port()
-    command = [
-        binaries.redis(),
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-    ]
+    command = [binaries.redis(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options]
     with process(command, {}, port, is_http=False) as server:
-        machine.pin([server.pid], machine.OTHER_CORES)
-        yield Redis(port)
+        yield Redis(port), [server.pid]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from bench import machine, servers
@@ -53,6 +54,13 @@ class Stack:
         """The command and the environment of one service."""
         found: dict[str, Any] = json.loads((self._state.run / f"{service}.json").read_text())
         return found
+
+    def flask_requests(self) -> float:
+        """How many requests Flask has answered so far, those of health checks not counted."""
+        address = f"http://127.0.0.1:{self._ports['wsgi-metrics']}/metrics"
+        text = httpx.get(address, trust_env=False, timeout=10).text
+        lines = [line for line in text.splitlines() if line.startswith("corkboard_http_requests_total{")]
+        return sum(float(line.rpartition(" ")[2]) for line in lines if 'route="/readyz"' not in line)
 
     @property
     def publisher(self) -> StartPublisher:

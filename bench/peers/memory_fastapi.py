@@ -1,4 +1,4 @@
-"""Sticky notes in the memory of one FastAPI process: fast, and lost when it ends.
+"""Sticky notes in the memory of one FastAPI process: fast, and lost when it ends. With the same wall.
 
 Run as: uvicorn bench.peers.memory_fastapi:app
 """
@@ -7,13 +7,27 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import UTC, datetime
+from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader
 from pydantic import BaseModel, Field
 
+from examples.step7_two_workers import ConnectionManager
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = Environment(loader=FileSystemLoader(ROOT / "wsgi_app" / "notes" / "templates"), autoescape=True)
+TEMPLATES.globals["static"] = lambda name: f"/static/{name}"
+PAGE = TEMPLATES.get_template("wall.html").render(board="main", colors=["khaki"], longest=2000)
+
 app = FastAPI()
+app.mount("/static", StaticFiles(directory=ROOT / "wsgi_app" / "notes" / "static"))
+app.mount("/ws/client", StaticFiles(directory=ROOT / "asgi_app" / "client"))
+manager = ConnectionManager()
 
 
 class NewNote(BaseModel):
@@ -44,4 +58,16 @@ async def create_note(new: NewNote) -> Note:
     now = datetime.now(UTC)
     note = Note(id=token_hex(8), created_at=now, updated_at=now, **new.model_dump())
     notes.append(note)
+    await manager.broadcast(note.model_dump_json())
     return note
+
+
+@app.get("/")
+async def wall() -> HTMLResponse:
+    return HTMLResponse(PAGE)
+
+
+@app.websocket("/ws")
+async def listen(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await manager.hold(websocket)

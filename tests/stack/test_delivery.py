@@ -53,7 +53,10 @@ def test_a_client_that_comes_back_with_its_last_id_has_missed_nothing(stack: Sta
         assert [socket.expect("event")["data"] for _ in notes] == notes
 
 
-def test_a_list_and_a_subscription_from_its_cursor_miss_and_repeat_nothing(stack: Stack, board: str) -> None:
+@pytest.mark.parametrize("query", [{"limit": 200}, {"shared": 1}], ids=["exact", "shared"])
+def test_a_list_and_a_subscription_from_its_cursor_miss_and_repeat_nothing(
+    stack: Stack, board: str, query: dict[str, int]
+) -> None:
     written: list[str] = []
     stop = threading.Event()
 
@@ -67,12 +70,12 @@ def test_a_list_and_a_subscription_from_its_cursor_miss_and_repeat_nothing(stack
     try:
         with http(stack) as client:
             for _ in range(5):
-                listed = client.get("/api/notes", params={"board": board, "limit": 200}).json()
+                listed = client.get("/api/notes", params={"board": board, **query}).json()
                 known = [note["id"] for note in listed["notes"]][::-1]
                 with Socket(stack, topic=f"board:{board}", since=listed["cursor"]) as socket:
                     assert socket.expect("subscribed")["recovered"] is True
                     known += [socket.expect("event")["data"]["id"] for _ in range(3)]
-                # A slow list meets a quick writer: then it holds the newest 200 only, and says so.
+                # A slow list meets a quick writer: then it holds the newest ones only, and says so.
                 seen.append((known, listed["next"] is None))
     finally:
         stop.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import logging
 import re
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 changes_adapter: TypeAdapter[NoteChanges] = TypeAdapter(NoteChanges)
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# For nginx: it answers a second long, and a second longer while it asks again. For browsers: ask each time.
+SHARED = "s-maxage=1, max-age=0, stale-while-revalidate=1"
+SHARED_LEVEL = 6
 VERSION_TAG = re.compile(r"[1-9][0-9]{0,15}")
 
 
@@ -35,7 +39,7 @@ def list_notes() -> Response:
     """A page of a board's notes, newest first, and the cursor from which to subscribe."""
     query = _list_query(request.query_string)
     cursor = position(notes.topic_of(query.board))
-    if _is_known(cursor):
+    if _is_known(cursor) and not query.shared:
         return _unchanged(cursor)
     kept, body = remembered.find(query)
     if kept != cursor:
@@ -44,7 +48,14 @@ def list_notes() -> Response:
             page = notes.page(query)
         cursor, body = page.cursor, _list_body(page)
         remembered.remember(query, cursor, body)
-    return _json(body, tag=cursor)
+    response = _json(body, tag=cursor)
+    if query.shared:
+        response.headers["Cache-Control"] = SHARED
+    if query.shared == "gzip":
+        response.content_encoding = "gzip"
+        response.vary.add("Accept-Encoding")
+        response.data = gzip.compress(body, SHARED_LEVEL, mtime=0)
+    return response
 
 
 @blueprint.post("/notes")

@@ -115,6 +115,11 @@ class ListQuery(BoardQuery):
     page: Annotated[int, Field(ge=1, le=2**53), BeforeValidator(_digits)] | SkipJsonSchema[None] = Field(
         default=None, description="the `next` of the page before"
     )
+    shared: Literal["1", "gzip"] | SkipJsonSchema[None] = Field(
+        default=None,
+        description="1: the list may be up to three seconds old; its cursor says how old. After `board`, and "
+        "with nothing else, nginx answers everybody with the same one. gzip: compressed, whoever asks.",
+    )
 
 
 class NoteList(BaseModel):

@@ -11,6 +11,7 @@ from redis.exceptions import NoPermissionError
 from werkzeug.exceptions import NotFound
 
 from corkboard.store import default
+from wsgi_app.notes.api import SHARED
 from wsgi_app.notes.models import COLORS, LONGEST
 
 blueprint = Blueprint("pages", __name__)
@@ -20,17 +21,19 @@ FILLS_UP = "Redis uses over 80 % of its memory; at 95 % nothing is added any mor
 
 
 @blueprint.get("/")
-def main_wall() -> str:
+def main_wall() -> Response:
     """The board `main`."""
     return wall("main")
 
 
 @blueprint.get("/b/<board>")
-def wall(board: str) -> str:
+def wall(board: str) -> Response:
     """A board. Boards are made by going to them."""
     if not re.fullmatch(r"[a-z0-9-]{1,64}", board):
         raise NotFound("A board's name has 1 to 64 small letters, digits and dashes.")
-    return render_template("wall.html", board=board, colors=COLORS, longest=LONGEST)
+    page = render_template("wall.html", board=board, colors=COLORS, longest=LONGEST)
+    # The same for everybody, so nginx may keep it for a moment.
+    return Response(page, headers={"Cache-Control": SHARED}, content_type="text/html; charset=utf-8")
 
 
 @blueprint.get("/healthz")

@@ -38,12 +38,14 @@ let realtime = null;
 /** Events that came while a list was on its way: the list may be older. @type {Set<Event[]>} */
 const listening = new Set();
 
-/** @param {string | null} [page] @param {number} [limit] @returns {Promise<Page>} */
-async function fetchPage(page, limit = PAGE_SIZE) {
+/** @param {string | null} [page] @param {number} [limit] @param {boolean} [shared] it may be a little older than now
+ * @returns {Promise<Page>} */
+async function fetchPage(page, limit = PAGE_SIZE, shared = false) {
   /** @type {Event[]} */
   const meanwhile = [];
   listening.add(meanwhile);
-  const query = new URLSearchParams({ board, limit: String(limit) });
+  // In exactly this form nginx has one for everybody.
+  const query = new URLSearchParams(shared ? { board, shared: "1" } : { board, limit: String(limit) });
   if (page) query.set("page", page);
   if (filter.q) query.set("q", filter.q);
   if (filter.done !== null) query.set("done", String(filter.done));
@@ -76,12 +78,13 @@ function replace(page) {
 
 let views = 0;
 
-/** The first page, however long it takes; null when another one was asked for meanwhile. @param {number} [limit] */
-async function fetchFirst(limit) {
+/** The first page, however long it takes; null when another one was asked for meanwhile.
+ * @param {number} [limit] @param {boolean} [shared] */
+async function fetchFirst(limit, shared) {
   const view = (views += 1);
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const page = await fetchPage(null, limit);
+      const page = await fetchPage(null, limit, shared && !attempt && !filter.q && filter.done === null);
       if (attempt) say("");
       return view === views ? page : null;
     } catch (error) {
@@ -109,10 +112,11 @@ async function resync() {
   realtime?.subscribe(topic, page.cursor);
 }
 
-/** The first page, and not null: it is where the events go on from. @param {number} [limit] */
-async function fetchNow(limit) {
+/** The first page, and not null: it is where the events go on from.
+ * @param {number} [limit] @param {boolean} [shared] */
+async function fetchNow(limit, shared) {
   for (;;) {
-    const page = await fetchFirst(limit);
+    const page = await fetchFirst(limit, shared);
     if (page) return page;
   }
 }
@@ -274,7 +278,7 @@ async function begin() {
     count();
     say(message);
   });
-  const first = await fetchNow();
+  const first = await fetchNow(PAGE_SIZE, true);
   list.ariaBusy = "false";
   append(first);
   hangAll();
