@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 import asgi_app.metrics  # noqa: F401  (registers its metrics)
 import corkboard
 import wsgi_app.metrics  # noqa: F401
-from asgi_app.redis_numbers import NUMBERS
+from asgi_app.redis_numbers import FILLED, NUMBERS
 from wsgi_app.notes import openapi
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +109,9 @@ def test_the_reference_has_every_metric() -> None:
         (f"{family.name}_total" if family.type == "counter" else family.name, family.type)
         for family in REGISTRY.collect()
         if family.name.startswith("corkboard_")
-    } | {(number.name, "counter" if number.name.endswith("_total") else "gauge") for number in NUMBERS}
+    } | {(number.name, "counter" if number.name.endswith("_total") else "gauge") for number in NUMBERS} | {
+        (FILLED, "gauge")
+    }
 
 
 def test_the_reference_has_every_public_name_of_the_kit_and_all_of_its_settings() -> None:
