@@ -15,7 +15,7 @@ def main() -> None:
 
     configured = settings.load()
     sidecar = Sidecar(configured)
-    run.until_stopped(sidecar, sidecar.door, configured)
+    run.until_stopped(sidecar, sidecar.door, sidecar.queue, configured)
 
 
 if __name__ == "__main__":

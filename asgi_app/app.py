@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_app import health, limits, presence, problems, tasks, transports
+from asgi_app import health, leaving, limits, presence, problems, tasks, transports
 from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
@@ -28,6 +28,7 @@ class Sidecar:
         self._reader = Reader(settings, self.listeners.revoke)
         self._hub = Hub(self._reader, limits.TOPICS_PER_SOCKET * settings.max_sockets)
         self.door = Door(settings, self._reader, self.listeners)
+        self.queue = leaving.Queue(self._reader.redis, settings.drain_seconds)
         routes = [
             *transports.routes(self.door, self._hub),
             *scripts.routes(),

@@ -93,7 +93,10 @@ FORGET_SECONDS = 10
 
 # A process that is told to stop is killed after 25 s (`make up`) or 30 s (Compose). The last seconds are for
 # clients that do not answer the goodbye.
+STOP_SECONDS = 25
 LAST_SECONDS = 3
+QUEUE_SECONDS = 0.25  # between two looks whether those before are gone
+SUCCESSOR_SECONDS = 4  # that a successor takes to start
 DRAIN_SECONDS = 20  # the longest that the setting may be
 
 # What MAX_SOCKETS is checked against: the process with all that it keeps of topics, and an idle socket.

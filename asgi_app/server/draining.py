@@ -12,6 +12,7 @@ import uvicorn
 
 from asgi_app import limits
 from asgi_app.door import Door
+from asgi_app.leaving import Queue
 from asgi_app.topics.listener import RESTARTING
 
 log = logging.getLogger(__name__)
@@ -25,10 +26,11 @@ class DrainingServer(uvicorn.Server):
     that signal.
     """
 
-    def __init__(self, config: uvicorn.Config, door: Door, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door, drain_seconds: float, queue: Queue) -> None:
         super().__init__(config)
         self._door = door
         self._seconds = drain_seconds
+        self._queue = queue
         self._renewing: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -46,7 +48,12 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by Uvicorn when it was told to stop; the server still accepts connections then."""
+        crowded = self._seconds > 0 and any(self._door.listeners)
+        if crowded:  # and serves on meanwhile
+            await self._queue.wait(lambda: self.force_exit)
         await self._drain()
+        if crowded:
+            await self._queue.leave()
         await super().shutdown(sockets)
 
     async def _drain(self) -> None:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from asgi_app import limits, logs
 from asgi_app.door import Door
+from asgi_app.leaving import Queue
 from asgi_app.server.direct import DirectProtocol
 from asgi_app.server.draining import DrainingServer
 from asgi_app.server.flood import MeteredProtocol
@@ -17,7 +18,7 @@ from asgi_app.server.upgrade import UpgradingProtocol
 from asgi_app.settings import Settings
 
 
-def until_stopped(app: ASGIApp, door: Door, settings: Settings) -> None:
+def until_stopped(app: ASGIApp, door: Door, queue: Queue, settings: Settings) -> None:
     """Serves `app` until SIGTERM; then its listeners are sent away over the drain window."""
     log_config = logs.config(settings.log_level)
     # Its line for every handshake, at "info", holds the query, and the query may hold a ticket.
@@ -49,4 +50,4 @@ def until_stopped(app: ASGIApp, door: Door, settings: Settings) -> None:
     gc.set_threshold(limits.GARBAGE_OBJECTS)
     # Uvicorn drains on Ctrl-C too, and passes it on when it is done.
     with suppress(KeyboardInterrupt):
-        DrainingServer(config, door, settings.drain_seconds).run()
+        DrainingServer(config, door, settings.drain_seconds, queue).run()

@@ -40,3 +40,7 @@ PROCESSES = "presence:processes"
 def counts(process: str) -> str:
     """The hash with a process' number of listeners by topic, and its last changes; it expires."""
     return f"presence:of:{process}"
+
+
+# The hash with the processes that are about to end, in the order in which they came; its fields expire.
+LEAVING = "presence:leaving"

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from tests.harness.clients import http, wait_for
 from tests.harness.local import LocalStack
-from tests.harness.sidecar import Publisher, Replica, replicas
+from tests.harness.sidecar import Publisher, Replica, replicas, running
 
 CLIENTS = 100
 DRAIN_SECONDS = 8  # the default
@@ -114,6 +114,30 @@ def test_a_stop_is_spread_over_the_drain_window_and_loses_nothing(
     # At once: by itself it would have ended after 25 s.
     assert facts["polled"] < 12
     wait_for(lambda: leaving.number("reader_sessions_total"), "the process again", 60)
+
+
+def test_two_that_are_told_to_stop_at_once_leave_one_after_the_other(board: str) -> None:
+    """Those whom the first sends away find the second, which serves on meanwhile."""
+    with running({"DRAIN_SECONDS": "2"}) as stack:
+        first, second = replicas(stack)
+
+        async def story() -> list[list[float]]:
+            clients = [[Client(one, stack, f"board:{board}") for _ in range(10)] for one in (first, second)]
+            tasks = [asyncio.create_task(client.run()) for group in clients for client in group]
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(client.begun.wait() for group in clients for client in group))
+            for one in (first, second):
+                (await asyncio.to_thread(one.process)).terminate()
+            await asyncio.to_thread(
+                wait_for, lambda: all(one.closed for group in clients for one in group), "all to be sent away"
+            )
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            return [[one.closed[1] for one in group if one.closed] for group in clients]
+
+        one, other = asyncio.run(story())
+    assert max(one) < min(other) or max(other) < min(one)
 
 
 def test_connections_that_are_renewed_end_one_by_one_and_lose_nothing(

@@ -379,7 +379,7 @@ def test_the_server_is_told_to_stop_through_shutdown_with_its_listeners_still_op
     closing = source_of(shutdown)
     for what in ("server.close()", "connection.shutdown()", "lifespan.shutdown()"):
         assert what in closing, broke("Server.shutdown", f"`{what}` is not in it", DRAINING)
-    made = DrainingServer(uvicorn.Config(App(), log_config=None), None, 1)  # type: ignore[arg-type]
+    made = DrainingServer(uvicorn.Config(App(), log_config=None), None, 1, None)  # type: ignore[arg-type]
     assert made.force_exit is False, broke("Server.force_exit", "it is gone or true at first", DRAINING)
     assert DrainingServer.shutdown is not shutdown
 
