@@ -1,11 +1,11 @@
-"""Every error as a problem document (RFC 9457): what went wrong, where, and what to do."""
+"""Every error as a problem document (RFC 9457), or a page: what went wrong, where, and what to do."""
 
 from __future__ import annotations
 
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response, g, json
+from flask import Flask, Response, g, json, render_template, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -17,6 +17,7 @@ from wsgi_app.turns import Busy
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
+TYPE, HTML = "application/problem+json", "text/html"
 
 
 def problem(
@@ -25,7 +26,7 @@ def problem(
     errors: list[dict[str, str]] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """A problem document as an answer."""
+    """A problem document as an answer; a page for who prefers HTML, as browsers do."""
     document = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -36,9 +37,11 @@ def problem(
     if status == 422:
         document["errors"] = errors or [{"field": "body", "detail": detail}]
     # Without a word on it a browser may keep a 404 and show it when the note is there.
-    headers = {"Cache-Control": "no-store", **(headers or {})}
+    headers = {"Cache-Control": "no-store", "Vary": "Accept", **(headers or {})}
+    if request.accept_mimetypes.best_match((TYPE, "application/json", HTML)) == HTML:
+        return Response(render_template("problem.html", **document), status, headers, mimetype=HTML)
     body = json.dumps(document, separators=(",", ":"))
-    return Response(body, status, headers, content_type="application/problem+json")
+    return Response(body, status, headers, content_type=TYPE)
 
 
 def _http(error: HTTPException) -> Response:

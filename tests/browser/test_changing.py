@@ -27,13 +27,61 @@ def test_an_edited_note_changes_in_the_other_page(open_wall: OpenWall, pin: Pin)
         expect(texts(page)).to_have_text(["Soup at eight"])
 
 
-def test_escape_leaves_a_note_as_it_was(open_wall: OpenWall, pin: Pin) -> None:
+def test_escape_leaves_a_note_as_it_was_and_keeps_what_was_typed(open_wall: OpenWall, pin: Pin) -> None:
     pin("As it was")
     page = open_wall()
     edit(page, "As it was", "Something else")
     page.keyboard.press("Escape")
     expect(note(page, "As it was")).to_be_visible()
     expect(page.get_by_role("button", name="Edit: As it was")).to_be_focused()
+    expect(page.get_by_text("What you changed is kept")).to_be_visible()
+    page.reload()
+    for kept in ("Something else", "As it was"):
+        act(page, "Edit", "As it was")
+        expect(page.get_by_label("Text of the note")).to_have_value(kept)
+        page.get_by_role("button", name="Cancel").click()
+
+
+def test_what_is_typed_while_a_note_is_being_saved_stays_in_the_editor(open_wall: OpenWall, pin: Pin) -> None:
+    pin("One")
+    page, there = open_wall(), open_wall()
+    field = page.get_by_label("Text of the note")
+
+    def slowly(route: Route) -> None:
+        field.fill("One, two, three")
+        route.continue_()
+
+    page.route("**/api/notes/*", slowly, times=1)
+    edit(page, "One", "One, two")
+    save(page)
+    expect(note(there, "One, two")).to_be_visible()
+    expect(field).to_have_value("One, two, three")
+    save(page)
+    for each in (page, there):
+        expect(texts(each)).to_have_text(["One, two, three"])
+
+
+def test_a_note_that_was_not_pinned_survives_a_reload(open_wall: OpenWall) -> None:
+    page = open_wall()
+    page.get_by_label("New note").fill("Half a thought")
+    page.reload()
+    expect(page.get_by_label("New note")).to_have_value("Half a thought")
+    page.get_by_role("button", name="Pin it").click()
+    expect(note(page, "Half a thought")).to_be_visible()
+    page.reload()
+    expect(note(page, "Half a thought")).to_be_visible()
+    expect(page.get_by_label("New note")).to_have_value("")
+
+
+def test_a_double_click_deletes_once_and_can_be_undone(open_wall: OpenWall, pin: Pin) -> None:
+    pin("Twice")
+    page = open_wall()
+    card = note(page, "Twice")
+    card.hover()
+    card.get_by_role("button", name="Delete: ").dblclick()
+    expect(page.get_by_role("listitem")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(note(page, "Twice")).to_be_visible()
 
 
 def test_done_and_paper_change_in_the_other_page(open_wall: OpenWall, pin: Pin) -> None:

@@ -145,11 +145,26 @@ def test_what_is_not_there_is_a_404_problem(client: httpx.Client) -> None:
         "/api/nowhere",
         "/api/notes/",
         "/b/",
-        "/b/A",
+        "/b/a_b",
         "/b/a%0a",
         "/docs/",
     ):
         problem(client.get(path), 404)
+
+
+def test_a_browser_gets_a_page_and_a_program_a_problem(client: httpx.Client) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    for method, path, status in (("GET", "/b/a_b", 404), ("POST", "/", 405)):
+        page = client.request(method, path, headers=browser)
+        assert (page.status_code, page.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+        assert "Go to the wall" in page.text
+        problem(client.request(method, path), status)
+        problem(client.request(method, path, headers={"Accept": "application/json, text/html;q=0.5"}), status)
+
+
+def test_capitals_in_the_address_of_a_board_lead_to_the_board(client: httpx.Client) -> None:
+    answer = client.get("/b/Kitchen")
+    assert (answer.status_code, answer.headers["Location"]) == (308, "/b/kitchen")
 
 
 def test_an_address_of_8_kib_and_a_thousand_headers_are_read(client: httpx.Client) -> None:

@@ -6,9 +6,10 @@ import hashlib
 import re
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, jsonify, render_template
+from flask import Blueprint, Flask, Response, jsonify, redirect, render_template
 from redis.exceptions import NoPermissionError
 from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from corkboard.store import default
 from wsgi_app.notes.api import SHARED
@@ -16,20 +17,24 @@ from wsgi_app.notes.models import COLORS, LONGEST
 
 blueprint = Blueprint("pages", __name__)
 
+BOARD = re.compile(r"[a-z0-9-]{1,64}")
+
 FILLED_RATIO = 0.8
 FILLS_UP = "Redis uses over 80 % of its memory; at 95 % nothing is added any more."
 
 
 @blueprint.get("/")
-def main_wall() -> Response:
+def main_wall() -> WerkzeugResponse:
     """The board `main`."""
     return wall("main")
 
 
 @blueprint.get("/b/<board>")
-def wall(board: str) -> Response:
+def wall(board: str) -> WerkzeugResponse:
     """A board. Boards are made by going to them."""
-    if not re.fullmatch(r"[a-z0-9-]{1,64}", board):
+    if BOARD.fullmatch(board.lower()) and board != board.lower():
+        return redirect(f"/b/{board.lower()}", 308)
+    if not BOARD.fullmatch(board):
         raise NotFound("A board's name has 1 to 64 small letters, digits and dashes.")
     page = render_template("wall.html", board=board, colors=COLORS, longest=LONGEST)
     # The same for everybody, so nginx may keep it for a moment.

@@ -10,6 +10,7 @@ import { cards, element } from "./layout.js";
 
 const ANSWER_WITHIN = 10_000;
 const KEPT = "corkboard:note:";
+const DRAFT = "corkboard:draft:";
 
 /** A request that failed. The message can be shown as it is. */
 export class Failure extends Error {
@@ -57,6 +58,31 @@ export async function request(path, { method = "GET", body, headers = {}, id = r
 export function say(text, calm = false) {
   element("message").textContent = text;
   element("message").toggleAttribute("data-calm", calm);
+}
+
+/**
+ * Keeps text that has not been sent, also when the page is closed, until it is kept as "".
+ * @param {string} name a note's id, or `board:` and the board's name
+ * @param {string} text
+ * @returns {boolean} whether it is safe: storage may be forbidden or full
+ */
+export function keepDraft(name, text) {
+  try {
+    if (text) localStorage[DRAFT + name] = text;
+    else localStorage.removeItem(DRAFT + name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What was kept under this name. @param {string} name @returns {string} */
+export function draft(name) {
+  try {
+    return localStorage[DRAFT + name] ?? "";
+  } catch {
+    return "";
+  }
 }
 
 // --- The outbox: a note is kept here until the server has it --------------------------------------

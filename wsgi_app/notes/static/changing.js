@@ -7,7 +7,7 @@
  * @typedef {import("./api.js").Failure} Failure
  */
 import { pinNote, request } from "./api.js";
-import { dropped, put, show } from "./cards.js";
+import { deleted, dropped, put, remember, remove, show } from "./cards.js";
 import { edit } from "./editing.js";
 import { cards, element } from "./layout.js";
 
@@ -44,31 +44,35 @@ export function doubleClick({ target }) {
 
 // --- Small changes: shown at once, taken back when they fail -------------------------------------
 
-/** Changes on their way, by note. Who deletes waits for them, or would take their own change for somebody else's.
- * @type {Map<string, Promise<unknown>>} */
+/** Changes on their way, by note; each resolves to what became of it. Who deletes waits for them, or would take their
+ * own change for somebody else's. @type {Map<string, Promise<Note | undefined>>} */
 const underway = new Map();
 
 /** @param {Card} card @param {Partial<Note>} changes */
 function change(card, changes) {
   const { id } = card.note;
-  const work = Promise.all([underway.get(id), carryOut(card, changes)]).finally(() => {
+  const work = Promise.all([underway.get(id), carryOut(card, changes)]).then(([earlier, note]) => {
     if (underway.get(id) === work) underway.delete(id);
+    return note ?? earlier;
   });
   underway.set(id, work);
 }
 
 /** Whoever ticks a note off means it, whatever was changed meanwhile: no condition.
- * @param {Card} card @param {Partial<Note>} changes */
+ * @param {Card} card @param {Partial<Note>} changes @returns {Promise<Note | undefined>} */
 async function carryOut(card, changes) {
   const before = card.note;
   const wanted = { ...before, ...changes };
   show(card, wanted);
   try {
-    put(await request(path(before), { method: "PATCH", body: changes }));
+    const note = await request(path(before), { method: "PATCH", body: changes });
+    put(note);
+    return note;
   } catch (error) {
     if (card.note === wanted) show(card, before);
     failed(error, before);
   }
+  return undefined;
 }
 
 /** @param {unknown} error @param {Note} note */
@@ -118,22 +122,31 @@ function openPalette(card) {
 
 // --- Deleting -----------------------------------------------------------------------------------
 
-/** @param {Card} card */
+/** It goes at once, and comes back when it may not go. @param {Card} card */
 async function discard(card) {
-  await underway.get(card.note.id);
-  const { note } = card;
+  const { id } = card.note;
   const hadFocus = card.item?.contains(document.activeElement);
   const next = card.item?.nextElementSibling ?? card.item?.previousElementSibling;
+  remember(deleted, id);
+  remove(id, { animate: true });
+  if (hadFocus) /** @type {HTMLElement} */ (next?.querySelector("[data-act=delete]") ?? element("text")).focus();
+  const note = (await underway.get(id)) ?? card.note;
   try {
     await request(path(note), { method: "DELETE", headers: { "If-Match": `"${note.version}"` } });
   } catch (error) {
-    if (/** @type {Failure} */ (error).status !== 412) return failed(error, note);
-    put(await request(path(note)).catch(() => note));
-    return toast("Somebody changed this note meanwhile, so it still hangs here. Delete it again if it may go.");
+    const { status, message } = /** @type {Failure} */ (error);
+    const left = status === 404 ? null : await request(path(note)).catch((answer) => (answer.status === 404 ? null : note));
+    if (left) {
+      deleted.delete(id);
+      put(left);
+      return toast(
+        status === 412
+          ? "Somebody changed this note meanwhile, so it still hangs here. Delete it again if it may go."
+          : `Not deleted. ${message}`,
+      );
+    }
   }
-  dropped(note.id);
   toast("Note deleted.", "Undo", () => pinNote(note));
-  if (hadFocus) /** @type {HTMLElement} */ (next?.querySelector("[data-act=delete]") ?? element("text")).focus();
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */

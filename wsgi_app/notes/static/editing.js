@@ -4,7 +4,7 @@
  * @typedef {import("./layout.js").Card} Card
  * @typedef {import("./api.js").Failure} Failure
  */
-import { pinNote, request } from "./api.js";
+import { draft, keepDraft, pinNote, request, say } from "./api.js";
 import { LONGEST, dropped, put, remove } from "./cards.js";
 import { element, schedule } from "./layout.js";
 
@@ -18,8 +18,11 @@ export function edit(card) {
   const [mine, theirs] = conflict.querySelectorAll("button");
   let { version, text: original } = card.note;
   let gone = false;
-  let saving = false;
-  field.value = original;
+  /** What is being saved. @type {string | null} */
+  let saving = null;
+  let kept = true;
+  const { id } = card.note;
+  field.value = draft(id) || original;
   paper.toggleAttribute("data-editing", true);
   paper.prepend(form);
 
@@ -36,7 +39,20 @@ export function edit(card) {
   const isDirty = () => field.value.trim() !== original;
   /** @param {BeforeUnloadEvent} event */
   function warn(event) {
-    if (isDirty()) event.preventDefault();
+    if (isDirty() && !kept) event.preventDefault();
+  }
+
+  /** Closes it for good: what was typed is saved, or not wanted. */
+  function finish() {
+    keepDraft(id, "");
+    close();
+  }
+
+  function leave() {
+    const dirty = isDirty();
+    if (dirty && !kept) return;
+    close();
+    if (dirty) say("What you changed is kept, and is there when you edit the note again.", true);
   }
 
   /** What somebody else made of the note stands beside what is being written; nothing of either is lost.
@@ -52,6 +68,7 @@ export function edit(card) {
   card.editor = {
     changed(note) {
       version = note.version;
+      if (note.text === saving) original = note.text;
       if (note.text === original || note.text === field.value.trim()) return;
       if (!isDirty()) {
         original = field.value = note.text;
@@ -76,22 +93,24 @@ export function edit(card) {
     }
     if (gone) {
       pinNote({ ...card.note, text });
-      return close();
+      return finish();
     }
-    if (text === original) return close();
-    if (saving) return;
-    saving = true;
+    if (text === original) return finish();
+    if (saving !== null) return;
+    saving = text;
     /** @type {Failure | null} */
     let failure = null;
     try {
       const headers = { "If-Match": `"${version}"` };
       const note = await request(address, { method: "PATCH", body: { text }, headers });
-      close();
+      ({ version, text: original } = note);
+      // Somebody types on while it is being saved.
+      if (field.value.trim() === text) finish();
       put(note);
     } catch (error) {
       failure = /** @type {Failure} */ (error);
     }
-    saving = false;
+    saving = null;
     if (failure) await unsaved(failure);
   }
 
@@ -116,14 +135,17 @@ export function edit(card) {
   form.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     event.stopPropagation();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) form.requestSubmit();
-    if (event.key === "Escape" && !event.isComposing && conflict.hidden) close();
+    if (event.key === "Escape" && !event.isComposing && conflict.hidden) leave();
   });
-  form.querySelector(".cancel").addEventListener("click", close);
+  form.addEventListener("input", () => {
+    kept = keepDraft(id, isDirty() ? field.value : "");
+  });
+  form.querySelector(".cancel").addEventListener("click", finish);
   mine.addEventListener("click", () => {
     conflict.hidden = true;
     save();
   });
-  theirs.addEventListener("click", close);
+  theirs.addEventListener("click", finish);
   addEventListener("beforeunload", warn);
   field.focus();
   field.setSelectionRange(field.value.length, field.value.length);

@@ -10,7 +10,7 @@
  * @typedef {{notes: Note[], next: string | null, cursor: string, meanwhile: Event[]}} Page `meanwhile`: events that
  *   came while it was on its way
  */
-import { openOutbox, pinNote, request, say, send } from "./api.js";
+import { draft, keepDraft, openOutbox, pinNote, request, say, send } from "./api.js";
 import {
   LONGEST, apply, board, deleted, filter, put, remove, showEmpty, still, tick,
 } from "./cards.js";
@@ -164,6 +164,7 @@ function pin() {
   say("");
   pinNote({ text, color: form.elements.color.value });
   field.value = "";
+  keepDraft(topic, "");
   count();
   pickColor();
   field.focus();
@@ -173,7 +174,11 @@ form.addEventListener("submit", (/** @type {SubmitEvent} */ submit) => {
   submit.preventDefault();
   pin();
 });
-form.addEventListener("input", count);
+form.querySelector(".send button").disabled = false;
+form.addEventListener("input", () => {
+  count();
+  keepDraft(topic, field.value);
+});
 form.addEventListener("keydown", (/** @type {KeyboardEvent} */ { key, ctrlKey, metaKey, isComposing }) => {
   if (key === "Enter" && (ctrlKey || metaKey) && !isComposing) form.requestSubmit();
 });
@@ -271,10 +276,13 @@ async function client() {
 
 async function begin() {
   pickColor();
+  field.value ||= draft(topic);
+  count();
   observe();
   openOutbox((text, message) => {
     // Nothing of what was written is lost.
     field.value = field.value.trim() ? `${text}\n\n${field.value}` : text;
+    keepDraft(topic, field.value);
     count();
     say(message);
   });
