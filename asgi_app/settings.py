@@ -55,6 +55,16 @@ class Place(BaseSettings):
         le=65535,
         description="The port that the sidecar listens on; /metrics is there too.",
     )
+    socket_folder: Path | None = Field(
+        default=None,
+        description="The folder of the Unix socket that nginx, on the same machine, asks.",
+    )
+    socket_slots: int = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="How many such sockets nginx asks. A process beyond that waits for one to become free.",
+    )
 
 
 class Settings(Place):

@@ -72,6 +72,10 @@ class Stack(BaseModel):
     nginx_workers: int | None = _number(
         None, 1, 64, "Processes of nginx. Unset: one per core that it may use, and at most eight."
     )
+    upstream_sockets: Literal["unix", "tcp"] = Field(
+        "unix",
+        description="How nginx asks the apps. unix is faster; tcp is for an nginx on another machine.",
+    )
     trusted_proxies: str | None = Field(
         None,
         description="Addresses or networks of the proxies in front, as in 10.0.0.0/8,192.168.0.7. What they "

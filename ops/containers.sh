@@ -76,6 +76,12 @@ wait_healthy() { # CONTAINER
 
 addresses() { for id; do inspect '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$id"; done; }
 
+# Whether nginx asks the service by Unix sockets: then it need not notice who is behind them.
+has_sockets() {
+    case $service in asgi) upstream=asgi list=proxy ;; *) upstream=app list=site-demo ;; esac
+    docker exec "$(first nginx)" grep -q 'server "unix:' "/run/nginx/$list.conf"
+}
+
 # The addresses that nginx sent its last requests to, tries that failed included.
 asked() {
     docker exec "$(first nginx)" curl -s -m 5 -o /dev/null -w '%header{x-upstream}\n' "$UPSTREAM/$upstream?[1-8]" || true

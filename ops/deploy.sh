@@ -1,8 +1,9 @@
 #!/bin/sh
 # Replaces the services that have changed while the site serves: ops/deploy.sh [SERVICE ...]
 #
-# Builds first. New containers start beside the old ones; those stop, one after the other, once nginx sends to the new
-# ones. A version that does not become healthy is removed again, and its image with it. docs/how-to/deploy.md says more.
+# Builds first. New containers start beside the old ones and wait; those stop, one after the other, and each hands its
+# socket to one that waits (slots/). An app that nginx asks by its address is followed by nginx first. A version that does
+# not become healthy is removed again, and its image with it. docs/how-to/deploy.md says more.
 # FORCE=yes replaces what has not changed, too. It asks Docker for nothing that Compose 2.20 does not know, and removes
 # containers by their ids: what `--scale` removes differs between versions.
 # shellcheck disable=SC2086 # ids and addresses are words of a list
@@ -21,8 +22,6 @@ undo() {
 }
 
 roll() {
-    upstream=app
-    [ "$service" != asgi ] || upstream=asgi
     wanted=$(docker compose config "$service" | awk -v s="  $service:" '
         /^  [^ ]/ { inside = $0 == s } inside && $1 == "replicas:" { print $2; found = 1; exit }
         END { if (!found) print 1 }')
@@ -55,7 +54,7 @@ roll() {
             why=''
             for id in $new; do wait_healthy "$id" || break; done
         fi
-        if [ -z "$why" ]; then
+        if [ -z "$why" ] && ! has_sockets; then
             step "healthy; waiting until nginx sends to it"
             wait_followed $new || why="is not found by nginx after $FOLLOW s"
         fi
@@ -71,10 +70,11 @@ roll() {
     for id in $old; do
         gone=$((gone + 1))
         step "stopping old $gone of $all; it ends what it has begun"
-        was=$(addresses "$id")
+        was=''
+        has_sockets || was=$(addresses "$id")
         docker stop "$id" > /dev/null
         docker rm "$id" > /dev/null
-        wait_forgotten $was
+        [ -z "$was" ] || wait_forgotten $was
     done
     step "replaced"
 }

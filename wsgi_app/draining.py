@@ -3,6 +3,8 @@
 Gunicorn's own stops accepting, but keeps the listening socket until it ends. What connects meanwhile is
 accepted by the kernel, answered by nobody, and cut at last; and nginx repeats no POST that was sent. When a
 connection is refused, nginx asks another replica. https://man7.org/linux/man-pages/man2/shutdown.2.html
+
+A successor that waits gets the Unix socket's path before that: slots/.
 """
 
 from __future__ import annotations
@@ -14,12 +16,19 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from slots import Slots
+
+SLOT_SECONDS = 0.25  # between two looks for a slot that nobody serves
+
 # Memory that the master shares with its workers, because it is there before they are.
 _is_ending = mmap.mmap(-1, 1)
+_slots: Slots | None = None
+_seen: tuple[str, int] = ("", 0)  # where a request on the Unix socket came to, for the app
 
 
 def listen_beside(address: str) -> str:
@@ -39,12 +48,25 @@ def listen_beside(address: str) -> str:
     return f"fd://{listener.detach()}"
 
 
+def listen_for_nginx(folder: Path, backlog: int, address: str) -> str:
+    """Listens on a Unix socket in `folder`, for Gunicorn's `bind`. To the app it looks like the address.
+
+    Gunicorn would take SERVER_PORT from the Host header, which a client may choose, and /metrics has a port.
+    """
+    global _slots, _seen
+    host, _, port = address.rpartition(":")
+    _slots, _seen = Slots(folder), (host, int(port))
+    return f"fd://{_slots.listen(backlog).detach()}"
+
+
 def watch() -> None:
     """In the master: notes that it was told to stop, before it tells its workers."""
     stop = signal.getsignal(signal.SIGTERM)
 
     def note(number: int, frame: FrameType | None) -> None:
         _is_ending[0] = 1
+        if _slots is not None:
+            _slots.leave()
         if callable(stop):
             stop(number, frame)
 
@@ -53,6 +75,23 @@ def watch() -> None:
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """A threaded worker. When it alone ends, its siblings go on with the same listening sockets."""
+
+    _looked = 0.0  # for a slot
+
+    def init_process(self) -> None:
+        """Called by Gunicorn in the new process."""
+        for listener in self.sockets:
+            if listener.family == socket.AF_UNIX:
+                listener.getsockname = lambda: _seen
+        super().init_process()
+
+    def notify(self) -> None:
+        """Called by Gunicorn at least once a second, from when the worker accepts connections."""
+        super().notify()
+        now = time.monotonic()
+        if _slots is not None and now - self._looked > SLOT_SECONDS and self.alive and not _is_ending[0]:
+            self._looked = now
+            _slots.keep()
 
     def accept(self, listener: socket.socket) -> None:
         """Takes one connection, if there is one."""
@@ -71,6 +110,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             sys.setswitchinterval(1e-6)
             for listener in self.sockets:
                 with suppress(OSError):
+                    # What is in its queue stays there, and nothing can join it. With TCP it would be reset.
+                    if listener.family == socket.AF_UNIX:
+                        listener.shutdown(socket.SHUT_RDWR)
                     self._accept_all(listener)
                     listener.shutdown(socket.SHUT_RDWR)
 

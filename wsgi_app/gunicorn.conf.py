@@ -40,6 +40,12 @@ bind = [
     draining.listen_beside(address)
     for address in (configured.wsgi_bind, f"{host}:{configured.wsgi_metrics_port}")
 ]
+backlog = 4096
+if configured.socket_folder:
+    bind.append(draining.listen_for_nginx(configured.socket_folder, backlog, configured.wsgi_bind))
+# Whoever asks over a Unix socket would be a proxy that Gunicorn believes. The app knows how many there are.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 workers = configured.wsgi_workers
 threads = configured.wsgi_threads
 worker_class = draining.Worker
@@ -59,7 +65,6 @@ control_socket_disable = True
 # Workers are replaced now and then, not all at once: a slow leak never becomes an outage.
 max_requests = 200_000
 max_requests_jitter = 20_000
-backlog = 4096
 # Nginx has bounded the request's head; what it let through is answered by the app, in the app's own words.
 limit_request_line = 0
 limit_request_fields = 32_768

@@ -39,6 +39,7 @@ class Place(BaseSettings):
         le=65535,
         description="The port of Flask's /metrics, which nginx does not publish.",
     )
+    socket_folder: Path | None = None
     session_key: SecretStr | None = Field(
         default=None,
         description="Signs the sessions of the demo's visitors; at least 32 characters. No other service "

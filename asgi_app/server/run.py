@@ -16,6 +16,7 @@ from asgi_app.server.draining import DrainingServer
 from asgi_app.server.flood import MeteredProtocol
 from asgi_app.server.upgrade import UpgradingProtocol
 from asgi_app.settings import Settings
+from slots import Slots
 
 
 def until_stopped(app: ASGIApp, door: Door, queue: Queue, settings: Settings) -> None:
@@ -44,10 +45,11 @@ def until_stopped(app: ASGIApp, door: Door, queue: Queue, settings: Settings) ->
         # `door` takes nginx's word for the client's address; Uvicorn would take anybody's.
         proxy_headers=False,
     )
+    slots = Slots(settings.socket_folder, settings.socket_slots) if settings.socket_folder else None
     # What lives as long as the process is not looked at again, and a thousand clients that come at once are
     # no reason to look at everything else.
     gc.freeze()
     gc.set_threshold(limits.GARBAGE_OBJECTS)
     # Uvicorn drains on Ctrl-C too, and passes it on when it is done.
     with suppress(KeyboardInterrupt):
-        DrainingServer(config, door, settings.drain_seconds, queue).run()
+        DrainingServer(config, door, settings.drain_seconds, queue, slots).run()

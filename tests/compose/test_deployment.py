@@ -90,19 +90,26 @@ def test_nginx_follows_a_recreated_service(stack: ComposeStack, service: str) ->
     wait_for(lambda: always_200(stack.base_url + READY[service]), f"nginx to follow {service}", FOLLOWS)
 
 
-def test_nginx_follows_when_replicas_come_and_go(stack: ComposeStack) -> None:
-    mark = secrets.token_hex(4)
+def test_a_replica_beyond_those_that_nginx_asks_waits_and_replaces_one_that_leaves(
+    stack: ComposeStack,
+) -> None:
     health = f"{stack.base_url}/ws/healthz"
 
-    def three_answer() -> bool:
-        return always_200(f"{health}?{mark}", 6) and len(upstreams(stack, "/ws/healthz", mark)) == 3
+    def sockets() -> list[str]:
+        return stack.exec("nginx", "ls", "/run/asgi").split()
+
+    def waiting() -> list[str]:
+        return [name for name in sockets() if name.startswith("next-")]
 
     stack.scale("asgi", 3)
     try:
-        wait_for(three_answer, "requests at all three", FOLLOWS)
+        wait_for(lambda: len(waiting()) == 1, "one that waits", FOLLOWS)
+        assert {"1.sock", "2.sock"} < set(sockets())
     finally:
+        # Whichever it stops.
         stack.scale("asgi", 2)
-    wait_for(lambda: always_200(health), "requests at those that are left only", FOLLOWS)
+    wait_for(lambda: not waiting() and always_200(health), "the two that are left", FOLLOWS)
+    assert len([name for name in sockets() if name.startswith("own-")]) == 2
 
 
 def test_the_apps_stay_up_without_redis_and_say_so(stack: ComposeStack) -> None:

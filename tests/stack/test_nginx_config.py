@@ -28,10 +28,15 @@ HOST = {
     "APP_SERVER": "127.0.0.1:20001",
     "ASGI_SERVERS": "127.0.0.1:20002 127.0.0.1:20003",
 }
+SOCKETS = {"APP_SOCKETS": "/run/a b/1.sock", "ASGI_SOCKETS": "/run/asgi-*/1.sock", "ASGI_REPLICAS": "3"}
 
 
 @pytest.mark.parametrize("site", ["demo", "app"])
-@pytest.mark.parametrize("values", [CONTAINER, HOST], ids=["container", "host"])
+@pytest.mark.parametrize(
+    "values",
+    [CONTAINER, HOST, CONTAINER | SOCKETS, HOST | SOCKETS],
+    ids=["container", "host", "container, sockets", "host, sockets"],
+)
 def test_nginx_accepts_the_configuration_without_a_warning(
     tmp_path: Path, values: dict[str, str], site: str
 ) -> None:
@@ -63,6 +68,7 @@ def test_every_variable_is_replaced_and_no_other(tmp_path: Path) -> None:
     [
         *(("MAX_BODY", value) for value in ("big", "16mb", "m", "-1")),
         ("SITE", "other"),
+        ("UPSTREAM_SOCKETS", "udp"),
         *(("APP_SERVER", value) for value in ("web", "web:", "https://web:8000", "web:8000/path", "a:1;")),
     ],
 )
@@ -80,7 +86,28 @@ def test_an_app_may_be_anywhere(address: str) -> None:
     assert servers.split()[1] == address.removeprefix("http://").removesuffix("/")
 
 
-@pytest.mark.parametrize("name", ["RATE_LIMIT", "MAX_BODY"])
+def servers(values: dict[str, str]) -> list[list[str]]:
+    found = render.complete(values, ["NGINX_APP_SERVERS", "NGINX_ASGI_SERVERS"])
+    return [
+        [server.strip().removeprefix("server ") for server in text.split(";")[:-1]] for text in found.values()
+    ]
+
+
+def test_sockets_come_first_one_for_each_replica_and_ports_when_none_is_served() -> None:
+    app, asgi = servers(CONTAINER | SOCKETS)
+    assert app == ['"unix:/run/a b/1.sock" max_fails=0', "wsgi:8000 max_fails=0 resolve backup"]
+    assert asgi[:3] == [f'"unix:/run/asgi-{number}/1.sock" max_fails=0' for number in (1, 2, 3)]
+    assert asgi[3:] == ["asgi:8001 max_fails=0 resolve backup"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("UPSTREAM_SOCKETS", "tcp"), ("SITE", "app")])
+def test_an_app_elsewhere_is_asked_by_its_port_only(name: str, value: str) -> None:
+    app, asgi = servers(CONTAINER | SOCKETS | {name: value})
+    assert app == ["wsgi:8000 max_fails=0 resolve"]
+    assert (asgi == ["asgi:8001 max_fails=0 resolve"]) is (value == "tcp")
+
+
+@pytest.mark.parametrize("name", ["RATE_LIMIT", "MAX_BODY", "UPSTREAM_SOCKETS"])
 def test_the_defaults_are_those_of_the_table(name: str) -> None:
     (value,) = render.complete(HOST, [name]).values()
     assert value == str(Stack.model_fields[name.lower()].default)

@@ -114,5 +114,17 @@ def test_each_service_listens_where_the_others_look_for_it() -> None:
     assert COMPOSE["asgi"]["healthcheck"]["test"][-2] == sidecar
 
 
+@pytest.mark.parametrize("service", ["wsgi", "asgi"])
+def test_each_service_makes_its_sockets_where_nginx_looks_for_them_and_nginx_makes_none(service: str) -> None:
+    given = dict(volume.split(":", 1) for volume in COMPOSE["nginx"]["volumes"])
+    folder, _, mode = given[f"{service}-sockets"].partition(":")
+    name = {"wsgi": "APP_SOCKETS", "asgi": "ASGI_SOCKETS"}[service]
+    assert COMPOSE["nginx"]["environment"][name].rpartition("/")[0] == folder
+    assert mode == "ro"
+    own = COMPOSE[service]["environment"]["SOCKET_FOLDER"]
+    assert f"{service}-sockets:{own}" in COMPOSE[service]["volumes"]
+    assert service == "wsgi" or COMPOSE[service]["environment"]["SOCKET_SLOTS"] == "${ASGI_REPLICAS:-2}"
+
+
 def test_a_page_may_listen_to_what_a_connection_may_subscribe_to() -> None:
     assert TOPICS_PER_PAGE == limits.CONNECTION_TOPICS <= limits.MESSAGES_PER_SECOND
