@@ -61,6 +61,8 @@ def up(settings: Settings, state: State, dev: bool = False, only: str | None = N
         settings = settings.model_copy(update={"app": state.app})
     state.make()
     ports = state.ports(services.port_names(settings), running=was_running)
+    for name in ("wsgi", *services.sidecars(settings)):
+        (state.sockets / name).mkdir(mode=0o700, exist_ok=True)
     _check_port("HTTP_PORT", settings.http_port, settings, state)
     if settings.tls_cert_file:
         _check_port("HTTPS_PORT", settings.https_port, settings, state)
@@ -243,14 +245,16 @@ def _update(
     for service in kinds.values():
         successor.rehearse(service, state)
     touched = supervisor.update(wanted, stale - {service.name for service in changing})
+    sidecars = [service.name for service in wanted if service.name.startswith("asgi")]
     for service in changing:
         if service.name in touched:
             continue
-        # One after the other: the other sidecars take over its sockets, and a stand-in Flask's requests.
+        # One after the other: other sidecars, or a stand-in, serve meanwhile.
         print(f"  {service.name:<8} restarting", flush=True)
-        if service.name == "wsgi":
+        if service.name == "wsgi" or [service.name] == sidecars:
             with successor.stand_in(service, state):
-                _restart(replace(service, probes=[service.own_probe]), state, supervisor, log_starts)
+                own = replace(service, probes=[service.own_probe or service.probes[0]])
+                _restart(own, state, supervisor, log_starts)
         else:
             _restart(service, state, supervisor, log_starts)
         touched.append(service.name)

@@ -76,6 +76,9 @@ def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> 
         "SITE": "app" if settings.app else "demo",
         "APP_SERVER": settings.app.removeprefix("http://") or f"127.0.0.1:{ports['wsgi']}",
         "ASGI_SERVERS": " ".join(f"127.0.0.1:{ports[name]}" for name in sidecars(settings)),
+        "APP_SOCKETS": str(state.sockets / "wsgi" / "1.sock"),
+        "ASGI_SOCKETS": str(state.sockets / "asgi-*" / "1.sock"),
+        "UPSTREAM_SOCKETS": settings.upstream_sockets,
         "RATE_LIMIT": str(settings.rate_limit),
         "NGINX_WORKERS": str(settings.nginx_workers or ""),
         "TRUSTED_PROXIES": settings.trusted_proxies or "",
@@ -152,8 +155,9 @@ def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool)
         "SESSION_KEY_FILE": str(state.secrets / "app" / "session_key"),
         "WSGI_BIND": f"127.0.0.1:{ports['wsgi']}",
         "WSGI_METRICS_PORT": str(ports["wsgi-metrics"]),
+        "SOCKET_FOLDER": str(state.sockets / "wsgi"),
     }
-    files = [] if dev else ["wsgi_app", "corkboard"]
+    files = [] if dev else ["wsgi_app", "corkboard", "slots"]
     return Service(
         "wsgi",
         command,
@@ -171,6 +175,7 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
         "REDIS_PASSWORD_FILE": str(state.secrets / "asgi" / "redis_password"),
         "ASGI_HOST": "127.0.0.1",
         "ASGI_PORT": str(ports[name]),
+        "SOCKET_FOLDER": str(state.sockets / name),
     }
     if "SECRET_KEY" not in environment:
         environment.setdefault("SECRET_KEY_FILE", str(state.secrets / "asgi" / "secret_key"))
@@ -180,7 +185,7 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
         # Of any kind: the browser's scripts are in that folder too.
         command = [sys.executable, "-m", "watchfiles", "--filter", "default", shlex.join(command), "asgi_app"]
         environment["DRAIN_SECONDS"] = "0"  # nobody waits for sockets when a file was saved
-    files = [] if dev else ["asgi_app"]
+    files = [] if dev else ["asgi_app", "slots"]
     return Service(name, command, environment, [f"http://127.0.0.1:{ports[name]}/ws/readyz"], files=files)
 
 

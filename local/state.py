@@ -55,11 +55,20 @@ class State:
 
     @property
     def socket(self) -> Path:
-        """Supervisor's control socket. Elsewhere, because the path of a socket must be short."""
+        """Supervisor's control socket."""
+        return self._short("supervisor.sock") / "supervisor.sock"
+
+    @property
+    def sockets(self) -> Path:
+        """Has a folder for each service that nginx asks by a socket."""
+        return self._short("asgi-32/next-01234567.sock")
+
+    def _short(self, longest: str) -> Path:
+        # The path of a socket must be short.
         key = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
         for base in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - the folder made there is checked
-            path = Path(base) / f"corkboard-{os.getuid()}-{key}" / "supervisor.sock"
-            if len(os.fsencode(path)) < SOCKET_PATH_BYTES:
+            path = Path(base) / f"corkboard-{os.getuid()}-{key}"
+            if len(os.fsencode(path / longest)) < SOCKET_PATH_BYTES:
                 return path
         raise LocalError(f"{tempfile.gettempdir()} is too long for a socket path; set a shorter TMPDIR")
 
@@ -83,12 +92,14 @@ class State:
             for folder in (self.root, self.redis, self.secrets, self.run, self.logs, self.temporary):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.root / ".gitignore").write_text("*\n")
-            self.socket.parent.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self.socket.parent, self.sockets):
+                folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise LocalError(f"cannot make {error.filename}: {error.strerror}") from None
-        owner = self.socket.parent.lstat()
-        if owner.st_uid != os.getuid() or owner.st_mode & 0o077:
-            raise LocalError(f"{self.socket.parent} is open to other users; remove it and try again")
+        for folder in (self.socket.parent, self.sockets):
+            owner = folder.lstat()
+            if owner.st_uid != os.getuid() or owner.st_mode & 0o077:
+                raise LocalError(f"{folder} is open to other users; remove it and try again")
 
     def ports(self, services: list[str], running: bool) -> dict[str, int]:
         """A port for each service: the one it had, when it runs or when the port is still free."""

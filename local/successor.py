@@ -43,15 +43,20 @@ def rehearse(service: Service, state: State) -> None:
         if service.name == "redis":  # the last of two options counts: elsewhere, and without the data
             elsewhere = ["--port", str(port), "--dir", empty, "--appendonly", "no"]
             service = replace(service, command=[*service.command, *elsewhere])
-        with _beside(service, state, places, probe):
+        with _beside(service, state, places | {"SOCKET_FOLDER": ""}, probe):
             pass
 
 
 @contextmanager
 def stand_in(service: Service, state: State) -> Iterator[None]:
-    """A second `wsgi` on the same port, which answers while the supervised one restarts."""
+    """A second process, which has the socket of the supervised one while that restarts, and gives it back.
+
+    A second `wsgi` listens on the same port, too.
+    """
     port = free_port()
-    with _beside(service, state, {"WSGI_METRICS_PORT": str(port)}, f"http://127.0.0.1:{port}/metrics"):
+    name = "WSGI_METRICS_PORT" if service.name == "wsgi" else "ASGI_PORT"
+    path = "/metrics" if service.name == "wsgi" else "/ws/readyz"
+    with _beside(service, state, {name: str(port)}, f"http://127.0.0.1:{port}{path}"):
         yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -170,9 +171,8 @@ class Supervisor:
             own.wait()
         services = [file for file in self._state.run.glob("*.pid") if file.name != "supervisor.pid"]
         ran = processes.end(services, seconds=10) or ran
-        with suppress(OSError):
-            self._state.socket.unlink(missing_ok=True)
-            self._state.socket.parent.rmdir()
+        for folder in (self._state.socket.parent, self._state.sockets):
+            shutil.rmtree(folder, ignore_errors=True)
         return ran
 
     @property
