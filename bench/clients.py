@@ -45,6 +45,7 @@ class Endpoint:
     ready: bytes = b""
     resume: bytes = b""
     last_id: bytes = b""
+    host: str = "127.0.0.1"
 
 
 class Client:
@@ -187,7 +188,7 @@ class Clients:
         client.sock = socket.socket()
         client.sock.setblocking(False)
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        client.sock.connect_ex(("127.0.0.1", client.endpoint.port))
+        client.sock.connect_ex((client.endpoint.host, client.endpoint.port))
         client.stage, client.buffer = CONNECTING, b""
         self._connected[client.sock.fileno()] = client
         self._poll.register(client.sock.fileno(), select.EPOLLOUT)

@@ -49,10 +49,10 @@ class Experiment:
     seconds: float = SECONDS
 
 
-def _opener(target: Callable[[Stack], Target]) -> Opener:
+def _opener(target: Callable[[Stack], Target], **settings: str) -> Opener:
     @contextmanager
     def opened() -> Iterator[Target]:
-        with stack() as running:
+        with stack(**settings) as running:
             yield target(running)
 
     return opened
@@ -68,6 +68,7 @@ EVERYBODY: dict[str, Opener] = {
 PEERS = (EVERYBODY.keys() | {IN_MEMORY, *http.DURABLE}) - {OURS}
 THROUGH_NGINX: dict[str, Opener] = {
     OURS: _opener(Stack.behind_nginx),
+    "by TCP ports": _opener(Stack.behind_nginx, UPSTREAM_SOCKETS="tcp"),
     "FastAPI loop": peer_servers.fastapi_behind_nginx,
 }
 

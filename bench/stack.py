@@ -87,11 +87,11 @@ class Stack:
 
 
 @contextmanager
-def stack() -> Iterator[Stack]:
-    """A deployment with an empty board, removed after the block."""
+def stack(**settings: str) -> Iterator[Stack]:
+    """A deployment with an empty board, and with more settings, removed after the block."""
     port = servers.free_port()
     environment = {name: value for name, value in os.environ.items() if name not in documented()}
-    environment |= {**SETTINGS, "HTTP_PORT": str(port)}
+    environment |= {**SETTINGS, "HTTP_PORT": str(port), **settings}
     with servers.folder() as folder:
         _up(folder, environment)
         try:
