@@ -1,8 +1,10 @@
 """`make bench`: compares the project with other ways to do the same, on this machine.
 
-    make bench                                everything, up to five runs each; about an hour
+    make bench                                everything, five runs each: 80 minutes, never over two hours
     make bench ARGS=--quick                   one short run each: does it work, and roughly how fast?
     make bench ARGS="--only fan-out --only memory"
+    make bench ARGS="--minutes 30"            ends then, with what there is
+    make bench ARGS=--list                    the names of the experiments
     make bench ARGS=--fresh                   discard earlier results
 
 Results are kept in bench/results/, so an interrupted benchmark continues where it ended. --docs also puts
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
@@ -39,6 +42,10 @@ def main() -> int:
     # SIGTERM, too, must stop the servers that were started.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
+    if arguments.list:
+        print("\n".join(experiment.name for experiment in all_experiments()))
+        return 0
+    end = time.monotonic() + arguments.minutes * 60
     results = Results(arguments.results, arguments.fresh, say)
     words = arguments.only or [""]
     chosen = [each for each in all_experiments() if any(word in each.name for word in words)]
@@ -48,10 +55,10 @@ def main() -> int:
         return 2
     _describe(arguments.results)
     most = 1 if arguments.quick else arguments.runs
-    failed = measure(results, baseline(ENDS[0]), most, arguments.quick)
+    failed = measure(results, baseline(ENDS[0]), most, arguments.quick, end)
     for number, experiment in enumerate(chosen, 1):
         say(f"{number} of {len(chosen)}: {experiment.name}, {len(experiment.subjects)} subjects")
-        failed += measure(results, experiment, most, arguments.quick)
+        failed += measure(results, experiment, most, arguments.quick, end)
     failed += measure(results, baseline(ENDS[1]), most, arguments.quick)
     for name, seconds in results.seconds().items():
         say(f"{name} took {seconds:.0f} s")
@@ -65,17 +72,23 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def measure(results: Results, experiment: Experiment, most_runs: int, is_quick: bool) -> int:
+def measure(
+    results: Results, experiment: Experiment, most_runs: int, is_quick: bool, end: float = math.inf
+) -> int:
     """Measures all subjects in turn, then all of them again. Returns the number of failures.
 
-    A peer that cannot do it twice is a result and is not tried again; for the project it is a failure.
+    None begins after `end`, by `time.monotonic`. A peer that cannot do it twice is a result and is not tried
+    again; for the project it is a failure.
     """
     seconds = min(QUICK_SECONDS, experiment.seconds) if is_quick else experiment.seconds
     failed = 0
     refused: Counter[str] = Counter()
     for run in range(min(most_runs, experiment.runs)):
         for subject, ask in experiment.subjects.items():
-            if refused[subject] >= ENOUGH:
+            if refused[subject] >= ENOUGH or results.has(experiment.name, subject, run):
+                continue
+            if time.monotonic() > end:
+                results.leave_out(experiment.name, subject, f"no time was left for run {run + 1}")
                 continue
             try:
                 results.once(experiment.name, subject, run, partial(ask, seconds))
@@ -112,6 +125,8 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", action="append", metavar="WORD", help="experiments with this in their name")
+    parser.add_argument("--list", action="store_true", help="only say which experiments there are")
+    parser.add_argument("--minutes", type=float, default=120.0, help="begin no measurement after so many")
     parser.add_argument("--runs", type=int, default=RUNS, help="runs of each measurement, at most")
     parser.add_argument("--quick", action="store_true", help="one run of two seconds each")
     parser.add_argument("--fresh", action="store_true", help="discard earlier results")

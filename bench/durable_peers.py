@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import servers
 from bench.servers import Missing
+from local.settings import ROOT
 
 PROCESSES = "2"  # as many as the project's Gunicorn has
 
@@ -38,9 +39,8 @@ def flask_postgres() -> Iterator[tuple[int, list[int]]]:
     """
     with _postgres() as (url, postgres):
         environment = {"DATABASE_URL": url}
-        subprocess.run(
-            [sys.executable, "-m", "bench.peers.postgres_flask"], env=os.environ | environment, check=True
-        )
+        make = [sys.executable, "-m", "bench.peers.postgres_flask"]
+        subprocess.run(make, cwd=ROOT, env=os.environ | environment, check=True)
         port = servers.free_port()
         command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", PROCESSES]
         command += ["--threads", "8", "--keep-alive", "75", "--log-level", "warning", "--no-control-socket"]

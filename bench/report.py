@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
-from bench import plots
+from bench import aims, plots, summary
 from bench.experiments import ENDS, OURS, all_experiments, baseline
 from bench.results import Numbers, Results, middle, show, spread
 from local.settings import ROOT
 
 DOCS = ROOT / "docs"
 PAGE = DOCS / "explanation" / "performance.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+# What of the page is made from the results.
+FIRST, TABLES = "summary", "measured"
 # If one send() takes that much more or less at the end than at the beginning, the machine has changed.
 DRIFT = 0.15
 
@@ -58,22 +58,32 @@ def write(results: Results, folder: Path, docs: bool) -> list[Path]:
     Returns the files that people read.
     """
     found = results.all()
-    text = text_of(results)
-    (folder / "report.md").write_text(text)
+    first, text = first_of(results), text_of(results)
+    (folder / "report.md").write_text(f"{first}\n\n{text}")
     (folder / "all.txt").write_text(json.dumps(found, indent=1))
     written = [folder / "report.md", *plots.draw(found, folder)]
     if docs:
         plots.draw(found, DOCS / "images")
         page = PAGE.read_text()
-        PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.DOTALL))
+        for name, made in ((FIRST, first), (TABLES, text)):
+            begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+            before, after = page.partition(begin)[0], page.partition(end)[2]
+            page = f"{before}{begin}\n{made}\n{end}{after}"
+        PAGE.write_text(page)
         written.append(PAGE)
     return written
 
 
+def first_of(results: Results) -> str:
+    """What a core carries, how many aims are reached, and the machine, in Markdown."""
+    found = results.all()
+    return f"{summary.text(found)}\n\n{_about(results, found.get(baseline().name, {}))}"
+
+
 def text_of(results: Results) -> str:
-    """The machine, what is missing and why, and a table per experiment, in Markdown."""
+    """What is missing and why, and a table per experiment with what was aimed at, in Markdown."""
     found, reasons = results.all(), results.reasons()
-    parts = [_about(results, found.get(baseline().name, {}))]
+    parts = []
     if missing := _missing(found, reasons):
         parts.append("\n".join(missing))
     for experiment in all_experiments():
@@ -84,6 +94,8 @@ def text_of(results: Results) -> str:
             caption = f"Runs: {' to '.join(str(number) for number in (runs[0], runs[-1])[: len(runs)])}."
             why = reasons.get(experiment.name, {})
             parts.append(f"### {title}\n\n{caption}\n\n{_table(ordered, experiment.key, why)}")
+            if judged := aims.lines(experiment.name, subjects):
+                parts.append("  \n".join(judged))
     return "\n\n".join(parts)
 
 

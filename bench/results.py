@@ -27,6 +27,10 @@ class Results:
             for file in (*folder.glob("*.json"), folder / "machine.txt", self._reasons_file):
                 file.unlink(missing_ok=True)
 
+    def has(self, experiment: str, subject: str, run: int) -> bool:
+        """Whether this was measured before."""
+        return self._file(experiment, subject, run).exists()
+
     def once(self, experiment: str, subject: str, run: int, measure: Callable[[], Numbers]) -> None:
         """Calls `measure`, unless there is a result already, keeps the numbers and says what came out."""
         file = self._file(experiment, subject, run)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench_main
-from bench import machine, plots, report
+from bench import aims, machine, plots, report
 from bench.clients import Refused
 from bench.experiments import EVERYBODY, Experiment, all_experiments
 from bench.results import Results, show
@@ -158,7 +158,41 @@ def test_a_machine_that_changed_meanwhile_is_reported_as_unsteady(
 ) -> None:
     ends = {"at the beginning": 1000.0, "at the end": last}
     put(results, "machine", {when: {"nanoseconds_per_send": value} for when, value in ends.items()})
+    assert verdict in report.first_of(results)
+
+
+@pytest.mark.parametrize(("theirs", "verdict"), [(200.0, "It is 2: reached."), (150.0, "**not reached**")])
+def test_an_aim_is_judged_below_its_table_and_counted_on_the_first_screen(
+    results: Results, theirs: float, verdict: str
+) -> None:
+    rates = {"Corkboard": theirs, "Flask and PostgreSQL": 100.0}
+    if theirs < 200:
+        rates["Flask and PostgreSQL"] = 120.0
+    put(
+        results,
+        "HTTP POST that is on the disk",
+        {who: {"requests_per_second": rate, "cpu_seconds_per_1000": 0.5} for who, rate in rates.items()},
+    )
     assert verdict in report.text_of(results)
+    first = report.first_of(results)
+    assert "| writes of the demo, each on the disk, per second | **2,000** |" in first
+    assert ("1 of 1 aims are reached." in first) == (theirs == 200)
+
+
+def test_every_aim_belongs_to_an_experiment_and_its_subjects() -> None:
+    experiments = {experiment.name: experiment for experiment in all_experiments()}
+    for name, found in aims.AIMS.items():
+        for aim in found:
+            assert aim.subject in experiments[name].subjects
+            assert not aim.than or aim.than in experiments[name].subjects
+
+
+def test_nothing_is_begun_when_no_time_is_left_and_the_report_says_so(results: Results) -> None:
+    def never(_seconds: float) -> dict[str, float]:
+        raise AssertionError("measured")
+
+    assert bench_main.measure(results, Experiment("memory", "x", {"Nchan": never}), 5, False, end=0) == 0
+    assert "no time was left" in report.text_of(results)
 
 
 def test_no_percentage_is_rounded_up_to_100() -> None:
