@@ -10,6 +10,7 @@ from bench import (
     fanout,
     http,
     http_floor,
+    idle,
     kernel_floor,
     lossy_network,
     machine,
@@ -29,7 +30,7 @@ STREAMS, POLLS = 100, 200
 BROWSERS = 1000
 IN_MEMORY = "FastAPI in memory"
 RUNS, FEW_RUNS = 5, 3  # few where runs differ little or take long
-SECONDS, LOSSY_SECONDS = 4.0, 34.0
+SECONDS, LOSSY_SECONDS, IDLE_SECONDS = 4.0, 34.0, 20.0
 ENDS = ("at the beginning", "at the end")
 RATE = "deliveries_per_cpu_second"
 
@@ -65,6 +66,7 @@ EVERYBODY: dict[str, Opener] = {
     "Flask-SocketIO": peer_servers.flask_socketio,
     "Nchan": peer_servers.nchan,
 }
+BY_TOPIC = {who: EVERYBODY[who] for who in (OURS, "FastAPI loop", "Nchan")}
 PEERS = (EVERYBODY.keys() | {IN_MEMORY, *http.DURABLE}) - {OURS}
 THROUGH_NGINX: dict[str, Opener] = {
     OURS: _opener(Stack.behind_nginx),
@@ -147,6 +149,7 @@ def all_experiments() -> list[Experiment]:
     lossy = _each(EVERYBODY, lossy_network.share_delivered, 200, 10, None)
     found += [
         Experiment("memory", "bytes_per_connection", _each(EVERYBODY, fanout.idle_memory, 2000)),
+        Experiment("idle", "topics_cpu", _each(BY_TOPIC, idle.cost, 2000, None), FEW_RUNS, IDLE_SECONDS),
         Experiment("handshakes", "per_second", _each(EVERYBODY, fanout.handshakes, 4000)),
         Experiment("reconnect storm", "seconds", {OURS: _measure(SIDECAR, reconnect_storm.reconnect, 5000)}),
         Experiment("lossy network", "delivered_percent", lossy, FEW_RUNS, LOSSY_SECONDS),

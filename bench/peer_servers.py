@@ -28,7 +28,7 @@ NCHAN_PROTOCOL = "ws+meta.nchan"
 def fastapi_loop() -> Iterator[Target]:
     """FastAPI and a loop of `await send_text`, with the same events from the same Redis as the sidecar."""
     with stack() as running, _fastapi(running) as (port, pids):
-        yield Target(_endpoint(port), running.publisher, {"server": pids})
+        yield Target(_endpoint(port), running.publisher, {"server": pids}, running.redis, running.redis.user)
 
 
 @contextmanager
@@ -84,6 +84,8 @@ def nchan() -> Iterator[Target]:
                 _endpoint(port),
                 partial(NchanPublisher, port=port),
                 pids,
+                redis,
+                "default",
                 resuming=Target(resuming, partial(NchanPublisher, port=port, in_order=True), pids),
             )
 

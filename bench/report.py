@@ -28,6 +28,10 @@ COLUMNS = {
     "p50_ms": "p50 ms",
     "max_ms": "worst ms",
     "bytes_per_connection": "bytes per connection",
+    "connections_cpu": "% of a core, per 1,000 connections",
+    "connections_commands": "Redis commands per second, per 1,000 connections",
+    "topics_cpu": "% of a core, per 1,000 connections with a topic each",
+    "topics_commands": "Redis commands per second, per 1,000 of these",
     "per_second": "per second",
     "per_cpu_second": "per CPU second",
     "seconds": "seconds",
@@ -49,7 +53,7 @@ COLUMNS = {
     "out_of_order": "out of order",
     "thrown_out": "disconnected or refused",
 }
-LOWER_IS_BETTER = ("times_the_floor", "p99_ms", "bytes_per_connection", "seconds")
+LOWER_IS_BETTER = ("times_the_floor", "p99_ms", "bytes_per_connection", "seconds", "topics_cpu")
 
 
 def write(results: Results, folder: Path, docs: bool) -> list[Path]:

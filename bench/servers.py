@@ -42,6 +42,7 @@ class Target:
     # The processes whose CPU time and memory count, by role.
     pids: dict[str, list[int]]
     redis: Redis | None = None
+    redis_user: str = "asgi"  # as whom the server logs in there
     # The same server for clients that resume, where that takes another protocol.
     resuming: Target | None = None
 

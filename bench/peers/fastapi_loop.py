@@ -1,6 +1,7 @@
 """Plain FastAPI: a set of connections and a loop that awaits each of them, as in step 7 of the examples.
 
-It receives the same events as the sidecar, from the Redis channel `CHANNEL` at `REDIS_URL`.
+It receives the same events as the sidecar, from the Redis channel `CHANNEL` at `REDIS_URL`. A client may ask
+for another channel with `?topic=`.
 Run as: uvicorn bench.peers.fastapi_loop:app --ws websockets-sansio
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,17 +18,18 @@ from fastapi import FastAPI, WebSocket
 
 from examples.step7_two_workers import ConnectionManager
 
-manager = ConnectionManager()
+CHANNEL = os.environ["CHANNEL"]
+managers: defaultdict[str, ConnectionManager] = defaultdict(ConnectionManager)
+pubsub = redis.Redis.from_url(os.environ["REDIS_URL"], protocol=2).pubsub()
 
 
 async def pass_on() -> None:
-    """Sends every message of the channel to all connections."""
-    async with redis.Redis.from_url(os.environ["REDIS_URL"], protocol=2).pubsub() as pubsub:
-        await pubsub.subscribe(os.environ["CHANNEL"])
-        async for message in pubsub.listen():
-            if message["type"] == "message":
-                # The project publishes "EPOCH-OFFSET JSON".
-                await manager.broadcast(message["data"].decode().partition(" ")[2])
+    """Sends every message of a channel to all its connections."""
+    await pubsub.subscribe(CHANNEL)
+    async for message in pubsub.listen():
+        if message["type"] == "message":
+            # The project publishes "EPOCH-OFFSET JSON".
+            await managers[message["channel"].decode()].broadcast(message["data"].decode().partition(" ")[2])
 
 
 @asynccontextmanager
@@ -41,7 +44,9 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.websocket("/ws")
-async def listen(websocket: WebSocket) -> None:
+async def listen(websocket: WebSocket, topic: str = CHANNEL) -> None:
     """Keeps one connection until its client leaves."""
     await websocket.accept()
-    await manager.hold(websocket)
+    if topic not in managers:
+        await pubsub.subscribe(topic)
+    await managers[topic].hold(websocket)
