@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -136,6 +137,7 @@ def origin_allowed(connection: HTTPConnection, allowed: tuple[str, ...]) -> bool
     return (found := _origin(origin)) is not None and found == _origin(here)
 
 
+@lru_cache(maxsize=64)
 def _origin(text: str) -> tuple[str, str, int] | None:
     # Scheme, host, port; None when the text is not an origin and nothing else.
     try:
