@@ -24,7 +24,7 @@ def main() -> int:
     try:
         match arguments.command:
             case "deploy":
-                commands.deploy(settings.load(arguments.env_file), state, arguments.service)
+                commands.deploy(settings.load(arguments.env_file), state, arguments.services)
             case "up":
                 commands.up(settings.load(arguments.env_file), state)
             case "dev":
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--env-file", type=Path, default=ROOT / ".env", help="settings")
     names = parser.add_subparsers(dest="command", required=True)
     names.add_parser("up", help="start, or apply changes; returns when it serves")
-    names.add_parser("deploy", help="apply changes").add_argument("service", nargs="?")
+    names.add_parser("deploy", help="apply changes").add_argument("services", nargs="*")
     names.add_parser("dev", help="the same with hot reload and logs, until interrupted")
     names.add_parser("check", help="check the settings and nginx's configuration, start nothing")
     names.add_parser("settings", help="write .env.example and docs/reference/settings.md")

@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +24,9 @@ from local.supervisor import Supervisor
 
 OPS = ROOT / "ops"
 PAUSE = 0.1
-PAUSE_WRITES_MS = 600_000  # longer than the rest of a restore takes; it ends with the restart
+# Writes wait for a restore, which says again and again that it lives: when it is killed they soon go on.
+PAUSE_WRITES_MS = 60_000
+RENEW_SECONDS = 5.0
 
 
 def backup(state: State, folder: Path) -> None:
@@ -72,7 +76,7 @@ def restore(state: State, file: Path, folder: Path) -> None:
         with file.open("rb") as content:
             _data(state, "stage", epochs, stdin=content.read())
         if running:
-            _keep(state, folder)
+            _keep(state, folder, supervisor)
         else:
             kept = state.redis / f"replaced-{_now()}"
             print(
@@ -80,12 +84,11 @@ def restore(state: State, file: Path, folder: Path) -> None:
                 "become valid again; to prevent that, change the key (docs/how-to/secrets.md).",
                 flush=True,
             )
-        print("Replacing it ...", flush=True)
         if not running:
+            print("Replacing it ...", flush=True)
             _data(state, "commit", str(kept))
             print("Restored. Corkboard does not run; `make up` starts it.")
             return
-        supervisor.stop_one("redis")
         try:
             _data(state, "commit")
         finally:
@@ -121,24 +124,44 @@ def _confirm(file: Path) -> None:
         raise LocalError("Nothing was changed.")
 
 
-def _keep(state: State, folder: Path) -> None:
-    # From here on nobody writes: what is kept is all that was acknowledged, and nothing is revoked meanwhile.
+def _keep(state: State, folder: Path, supervisor: Supervisor) -> None:
+    """Copies what there is while nobody writes, and stops Redis."""
+    # What is kept is all that was acknowledged, and nothing is revoked meanwhile.
     try:
-        with _operator(state) as client:
-            client.execute_command("CLIENT", "PAUSE", PAUSE_WRITES_MS, "WRITE")
-            try:
-                print("Keeping what there is ...", flush=True)
-                backup(state, folder)
-                revoked = client.execute_command("EVAL_RO", (OPS / "revoked.lua").read_text(), 0)
-                _data(state, "amend", stdin=revoked + b"\n")
-            except BaseException:
-                client.execute_command("CLIENT", "UNPAUSE")
-                raise
+        with _operator(state) as client, _writes_paused(state):
+            print("Keeping what there is ...", flush=True)
+            backup(state, folder)
+            revoked = client.execute_command("EVAL_RO", (OPS / "revoked.lua").read_text(), 0)
+            _data(state, "amend", stdin=revoked + b"\n")
+            print("Replacing it ...", flush=True)
+            supervisor.stop_one("redis")
     except redis.RedisError as error:
         raise LocalError(
             f"Nothing was changed, because Redis does not answer: {error}. When its data cannot be read, "
             "stop it with `make down`, and restore then."
         ) from None
+
+
+@contextmanager
+def _writes_paused(state: State) -> Iterator[None]:
+    over = threading.Event()
+
+    def renew() -> None:
+        with suppress(redis.RedisError), _operator(state) as client:
+            while not over.wait(RENEW_SECONDS):
+                client.execute_command("CLIENT", "PAUSE", PAUSE_WRITES_MS, "WRITE")
+
+    with _operator(state) as client:
+        client.execute_command("CLIENT", "PAUSE", PAUSE_WRITES_MS, "WRITE")
+        renewing = threading.Thread(target=renew, daemon=True)
+        renewing.start()
+        try:
+            yield
+        finally:
+            over.set()
+            renewing.join()
+            with suppress(redis.RedisError):  # it has stopped
+                client.execute_command("CLIENT", "UNPAUSE")
 
 
 def _snapshot(client: redis.Redis, data: Path, target: Path) -> None:

@@ -3,7 +3,7 @@
 #   awk -f local/check.awk .env.example .env
 #
 # A number that is out of bounds ends it with status 2 and one line. A name that no setting has, and a line that is no
-# setting, are warned of. It is awk because `make up` with Docker needs no Python. Only numbers are ever shown.
+# setting, are warned of; of the environment, names that are almost those of a setting. It is awk because `make up` with Docker needs no Python. Only numbers are ever shown.
 
 # The table: bounds stand in the comment above the setting.
 NR == FNR {
@@ -45,13 +45,16 @@ quote != "" {
         else quote = first
     } else sub(/([ \t]+#.*)?[ \t]*$/, "", value)
     if (!(name in known) && name !~ /^(COMPOSE|DOCKER|BUILDKIT|BUILDX|LOCUST)_|^HOST$/)
-        warn(name " in .env is no setting of Corkboard" closest(name))
+        warn(name " in .env is no setting of Corkboard" closest(name, 4))
     else if (fixed[name])
         warn(name " in .env has no effect: `docker compose` and `make up` set it themselves")
     given[name] = value
 }
 
 END {
+    for (name in ENVIRON)
+        if (length(name) > 5 && !(name in known) && (hint = closest(name, 2)) != "")
+            warn(name " in the environment is no setting of Corkboard" hint)
     for (name in known) {
         value = (name in ENVIRON) ? ENVIRON[name] : given[name]
         if (known[name] == "" || value == "" || index(value, "$")) continue
@@ -71,11 +74,12 @@ END {
 
 function warn(text) { print "warning: " text > "/dev/stderr" }
 
-# The known name with the fewest changed letters, when there are few.
-function closest(name,    each, distance, least, best) {
-    least = 4
-    for (each in known)
-        if ((distance = changes(name, each)) < least) { least = distance; best = each }
+# The known name with the fewest changed letters, when there are fewer than `least`.
+function closest(name, least,    each, distance, longer, best) {
+    for (each in known) {
+        longer = length(name) - length(each)
+        if (longer > -least && longer < least && (distance = changes(name, each)) < least) { least = distance; best = each }
+    }
     return best == "" ? "" : "; did you mean " best "?"
 }
 

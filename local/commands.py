@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
@@ -20,8 +21,8 @@ from local.state import State, is_free
 from local.supervisor import Supervisor
 
 
-def deploy(settings: Settings, state: State, service: str | None) -> None:
-    """Brings one service of a running stack, or all, up to date.
+def deploy(settings: Settings, state: State, only: Collection[str]) -> None:
+    """Brings some services of a running stack, or without any all of them, up to date.
 
     Raises:
         LocalError: nothing runs, or the new version is unfit; then the old one serves on.
@@ -29,8 +30,9 @@ def deploy(settings: Settings, state: State, service: str | None) -> None:
     names = {each.name.split("-")[0] for each in Supervisor(state).processes()}
     if not names:
         raise LocalError("Corkboard is not running; `make up` starts it")
-    if service and service not in names:
-        raise LocalError(f"there is no service {service}; there are: {', '.join(sorted(names))}", code=2)
+    for service in only:
+        if service not in names:
+            raise LocalError(f"there is no service {service}; there are: {', '.join(sorted(names))}", code=2)
     https_port = settings.https_port if settings.tls_cert_file else ""
     for name, file, now in (
         ("HTTP_PORT", "http_port", settings.http_port),
@@ -43,11 +45,11 @@ def deploy(settings: Settings, state: State, service: str | None) -> None:
                 "set it as before, best in .env, or apply the change with `make up`",
                 code=2,
             )
-    up(settings, state, only=service)
+    up(settings, state, only=only)
 
 
-def up(settings: Settings, state: State, dev: bool = False, only: str | None = None) -> None:
-    """Starts the stack, or brings a running one up to date, or `only` one service; returns when it serves.
+def up(settings: Settings, state: State, dev: bool = False, only: Collection[str] = ()) -> None:
+    """Starts the stack, or brings a running one up to date, or `only` some services; returns when it serves.
 
     Raises:
         LocalError: it does not start. What this call started is stopped again.
@@ -73,7 +75,7 @@ def up(settings: Settings, state: State, dev: bool = False, only: str | None = N
     if was_running:
         # Before an app that needs them starts.
         redis_cli.reload_users(state, ports["redis"])
-    conf_changed = only in (None, "nginx") and _render(settings, state, ports)
+    conf_changed = (not only or "nginx" in only) and _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))
     (state.run / "https_port").write_text(str(settings.https_port if settings.tls_cert_file else ""))
@@ -98,6 +100,7 @@ def up(settings: Settings, state: State, dev: bool = False, only: str | None = N
     url = f"http://localhost:{settings.http_port}"
     if settings.tls_cert_file:
         url = f"https://{(settings.site_name or 'localhost').split(',')[0].strip()}:{settings.https_port}"
+    (state.run / "url").write_text(url)
     in_front = f", in front of {settings.app}" if settings.app else ""
     print(
         f"\n{url} is ready{in_front}.   make logs: what it does   make down: stop it, keep the data",
@@ -132,18 +135,25 @@ def status(state: State) -> None:
     """Prints one line per service.
 
     Raises:
-        LocalError: not everything runs.
+        LocalError: not everything runs and is ready.
     """
     found = Supervisor(state).processes()
     if not found:
         raise LocalError("Corkboard is not running; `make up` starts it")
+    edge = (state.run / "http_port").read_text()
+    ports = state.ports([process.name for process in found if process.name != "nginx"], running=True)
+    words = []
     for process in found:
-        print(f"{process.name:<8} {process.state.lower():<9} pid {process.pid:<8} {process.seconds} s")
+        probe = services.probe(process.name, ports.get(process.name, int(edge)))
+        # One that ends again and again runs whenever somebody looks, and never answers.
+        is_unready = process.state == "RUNNING" and not health.answers(probe)
+        words.append("unready" if is_unready else process.state.lower())
+        print(f"{process.name:<8} {words[-1]:<9} pid {process.pid:<8} {process.seconds} s")
     if state.app:
         print(f"{'app':<8} {'answers' if foreign.answers(state.app) else 'is away':<9} {state.app}")
-    print(f"http://localhost:{(state.run / 'http_port').read_text()}")
-    if any(process.state not in ("STARTING", "RUNNING") for process in found):
-        raise LocalError("not every service runs; `make logs` shows why")
+    print((state.run / "url").read_text())
+    if not {"starting", "running"}.issuperset(words):
+        raise LocalError("not every service runs and is ready; `make logs` shows why")
 
 
 def show_logs(state: State, names: list[str], follow: bool) -> None:
@@ -232,13 +242,13 @@ def _update(
     supervisor: Supervisor,
     log_starts: dict[str, int],
     conf_changed: bool,
-    only: str | None,
+    only: Collection[str],
 ) -> None:
     stale = supervisor.stale(wanted)
-    chosen = [service for service in wanted if only in (None, service.name.split("-")[0])]
+    chosen = [service for service in wanted if not only or service.name.split("-")[0] in only]
     if os.environ.get("FORCE"):
         stale |= {service.name for service in chosen} - {"nginx"}
-        conf_changed = conf_changed or only == "nginx"
+        conf_changed = conf_changed or "nginx" in only
     changing = [service for service in chosen if service.name in stale]
     running = {process.name for process in supervisor.processes() if process.state == "RUNNING"}
     kinds = {service.name.split("-")[0]: service for service in changing if service.name in running}
@@ -261,8 +271,10 @@ def _update(
     if conf_changed and "nginx" not in touched:
         successor.reload_nginx(state, supervisor)
         touched.append("nginx")
-    changes = f"applied changes to {', '.join(sorted(touched))}" if touched else "nothing has changed"
-    print(f"Corkboard is running already; {changes}.", flush=True)
+    changes = (
+        f"this run applied changes to {', '.join(sorted(touched))}" if touched else "nothing has changed"
+    )
+    print(f"Corkboard was running; {changes}.", flush=True)
     health.wait(wanted, supervisor, state, log_starts, lives=2)
 
 

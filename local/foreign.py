@@ -49,6 +49,7 @@ def next_steps(settings: Settings, state: State) -> str:
     ]
     if not answers(settings.app):
         lines.append(f"{settings.app} does not answer yet; start your app when you like.")
+    lines.append("Back to the demo: make down, and make up without APP.")
     return "\n".join(lines)
 
 

@@ -140,7 +140,7 @@ def _redis(environment: dict[str, str], state: State, port: int) -> Service:
         "--dir", str(state.redis), "--aclfile", str(state.secrets / "redis" / "users.acl"),
     ]  # fmt: skip
     files = ["redis/redis.conf"]
-    return Service("redis", command, environment, [f"redis://127.0.0.1:{port}"], files=files)
+    return Service("redis", command, environment, [probe("redis", port)], files=files)
 
 
 def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool) -> Service:
@@ -162,7 +162,7 @@ def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool)
         "wsgi",
         command,
         environment,
-        [f"http://127.0.0.1:{ports['wsgi']}/readyz"],
+        [probe("wsgi", ports["wsgi"])],
         f"http://127.0.0.1:{ports['wsgi-metrics']}/metrics",
         files,
     )
@@ -186,7 +186,15 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
         command = [sys.executable, "-m", "watchfiles", "--filter", "default", shlex.join(command), "asgi_app"]
         environment["DRAIN_SECONDS"] = "0"  # nobody waits for sockets when a file was saved
     files = [] if dev else ["asgi_app", "slots"]
-    return Service(name, command, environment, [f"http://127.0.0.1:{ports[name]}/ws/readyz"], files=files)
+    return Service(name, command, environment, [probe(name, ports[name])], files=files)
+
+
+def probe(name: str, port: int) -> str:
+    """Where a service says that it is ready; the port of nginx is that of plain HTTP."""
+    if name == "redis":
+        return f"redis://127.0.0.1:{port}"
+    path = {"wsgi": "/readyz", "nginx": "/ws/nginx/healthz"}.get(name, "/ws/readyz")
+    return f"http://127.0.0.1:{port}{path}"
 
 
 def newest(service: Service) -> float:

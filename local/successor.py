@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import psutil
 
-from local import health, processes
+from local import health, processes, services
 from local.errors import LocalError
 from local.services import Service
 from local.settings import ROOT
@@ -31,11 +31,11 @@ def rehearse(service: Service, state: State) -> None:
     port = free_port()
     if service.name == "wsgi":
         places = {"WSGI_BIND": f"127.0.0.1:{port}", "WSGI_METRICS_PORT": str(free_port({port}))}
-        probe = f"http://127.0.0.1:{port}/readyz"
+        probe = services.probe("wsgi", port)
     elif service.name.startswith("asgi"):
-        places, probe = {"ASGI_PORT": str(port)}, f"http://127.0.0.1:{port}/ws/readyz"
+        places, probe = {"ASGI_PORT": str(port)}, services.probe(service.name, port)
     elif service.name == "redis":
-        places, probe = {}, f"redis://127.0.0.1:{port}"
+        places, probe = {}, services.probe("redis", port)
     else:
         return
     print(f"  {service.name:<8} trying the new version", flush=True)
@@ -105,6 +105,7 @@ def _beside(service: Service, state: State, places: Mapping[str, str], probe: st
                 raise LocalError(health.report(state, name, "is not ready; the old one serves on", {}))
             time.sleep(health.PAUSE)
         yield
+        state.log(name).unlink()  # of a version that is refused it stays
     finally:
         process.terminate()
         try:
@@ -113,4 +114,3 @@ def _beside(service: Service, state: State, places: Mapping[str, str], probe: st
             process.kill()
             process.wait()
         pid_file.unlink()
-        state.log(name).unlink()

@@ -16,6 +16,11 @@ for _, meta in ipairs(redis.call('KEYS', 'topic:*')) do
   end
 end
 
+-- Who listened when the backup was made does not any more; sidecars that live say it again within seconds.
+for _, presence in ipairs(redis.call('KEYS', 'presence:*')) do
+  redis.call('DEL', presence)
+end
+
 -- The demo's notes. Inside a JSON string a quote follows a backslash, so no text can look like this.
 for _, notes in ipairs(redis.call('KEYS', 'notes:*')) do
   for _, id in ipairs(redis.call('HKEYS', notes)) do

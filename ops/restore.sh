@@ -42,12 +42,26 @@ undo=:
 finish() {
     code=$?
     trap - EXIT
+    end_renewal
     $undo > /dev/null 2>&1 || true
-    rm -f "$revoked"
     exit "$code"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
+# Writes wait for as long as this lives, and go on within a minute when it is killed. The renewal ends with the file.
+pause() { cli client pause 60000 write > /dev/null; }
+renewing='' seconds=0
+renew() {
+    while sleep 1 && [ -e "$revoked" ] && kill -0 $$ 2> /dev/null; do
+        seconds=$((seconds + 1))
+        [ $((seconds % 5)) != 0 ] || pause 2> /dev/null || return 0
+    done
+}
+end_renewal() {
+    rm -f "$revoked"
+    [ -z "$renewing" ] || wait "$renewing" || true
+    renewing=''
+}
 serve() { docker compose up --detach --wait --no-deps --no-recreate redis; }
 cancel() { cli client unpause; data drop /data < /dev/null; }
 
@@ -61,7 +75,9 @@ keep=
 if [ -n "$running" ] && [ "$(cli ping 2> /dev/null)" = PONG ]; then
     # From here on nobody writes: what is kept is all that was ever acknowledged, and nothing is revoked meanwhile.
     undo=cancel
-    cli client pause 600000 write > /dev/null
+    pause
+    renew &
+    renewing=$!
     echo "Keeping what there is ..."
     sh "$here/backup.sh" "$folder"
     cli eval_ro "$(cat "$here/revoked.lua")" 0 > "$revoked"
@@ -74,6 +90,7 @@ fi
 echo "Replacing it ..."
 if [ -n "$running" ]; then undo=serve; fi
 docker compose stop redis
+end_renewal # none may meet the next Redis
 data commit /data "$keep" < /dev/null
 undo=:
 if [ -z "$running" ]; then

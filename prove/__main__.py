@@ -102,12 +102,20 @@ def _missing(fault: Fault, app: str) -> str:
 def _ask(url: str, faults: list[str], rounds: int) -> None:
     if not faults or os.environ.get("CONFIRM") == "yes":
         return
-    print(f"This kills, freezes, cuts off and restarts parts of what runs at {url}: {len(faults)} faults, "
-          f"{rounds} times each. Whoever uses it notices.", flush=True)  # fmt: skip
+    counted = f"{_counted(len(faults), 'fault')}, {_counted(rounds, 'round')}"
+    print(
+        f"This kills, freezes, cuts off and restarts parts of what runs at {url}: {counted}. Whoever uses it "
+        "notices.",
+        flush=True,
+    )
     if not sys.stdin.isatty():
         raise Refused("to do that without being asked: CONFIRM=yes make prove")
     if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
         raise Refused("nothing was done")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def _number(name: str, default: int, most: int) -> int:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,19 @@ from wsgi_app.notes import store
 configured = settings.load()
 util.write_error = refusals.write
 wsgi.Response = sending.Response
+load_app = util.import_app
+
+
+def import_app(address: str) -> Any:
+    """Loads the app. Of a RuntimeError Gunicorn would show one line, and not where it comes from."""
+    try:
+        return load_app(address)
+    except RuntimeError:
+        traceback.print_exc()
+        sys.exit(1)
+
+
+util.import_app = import_app
 
 
 class Logger(glogging.Logger):

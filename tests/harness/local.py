@@ -81,19 +81,25 @@ class LocalStack:
         Raises:
             AssertionError: it failed; with what it wrote.
         """
+        with self.begin(*arguments, **environment) as process:
+            output, errors = process.communicate()
+        result = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+        if check and result.returncode:
+            raise AssertionError(f"local {' '.join(arguments)} failed:\n{result.stdout}{result.stderr}")
+        return result
+
+    def begin(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """The same, and does not wait for it."""
         command = [sys.executable, "-m", "local", "--state", str(self.folder), "--env-file", os.devnull]
-        result = subprocess.run(
+        return subprocess.Popen(
             [*command, *arguments],
             cwd=self.code,
             env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        if check and result.returncode:
-            raise AssertionError(f"local {' '.join(arguments)} failed:\n{result.stdout}{result.stderr}")
-        return result
 
     def start(self) -> None:
         """Starts everything, or what is missing; returns when it is healthy."""

@@ -12,9 +12,11 @@ from typing import Any
 
 import jwt
 
+from redis import Redis
 from tests.harness.api import create, listed
 from tests.harness.clients import Socket, http, wait_for
 from tests.harness.local import LocalStack
+from tests.harness.sidecar import redis
 from tests.harness.stack import Stack
 from tests.harness.traffic import Writer, notes_of
 
@@ -196,6 +198,28 @@ def test_a_backup_that_is_damaged_or_not_meant_is_refused_and_nothing_stops(
         assert re.findall(r"run_id:\w+", stack.redis_cli("INFO", "server")) == process
         assert notes_of(stack, board)[-1] == later["id"]
         create(client, board, "and it still writes")
+
+
+def test_a_restore_that_is_killed_soon_gives_writes_back(
+    local_stack: LocalStack, board: str, tmp_path: Path
+) -> None:
+    file = backed_up(local_stack, tmp_path)
+    time.sleep(1)  # names have seconds
+    with redis(local_stack) as admin:
+        with local_stack.begin("restore", str(file), "--to", str(tmp_path), FORCE="yes") as restoring:
+            wait_for(lambda: _paused(admin), "writes to be paused", 60)
+            restoring.kill()
+        left = _paused(admin)
+        assert 0 < left <= 60_000
+        wait_for(lambda: _paused(admin) < left, "the pause to pass")
+        admin.client_unpause()
+    with http(local_stack) as client:
+        create(client, board, "and it still writes")
+
+
+def _paused(admin: Redis) -> int:
+    """Milliseconds for which writes wait."""
+    return int(admin.info("clients").get("paused_timeout_milliseconds", 0))
 
 
 def test_data_that_redis_cannot_read_any_more_are_replaced_and_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_a_deploy_is_not_noticed(own: LocalStack) -> None:
         assert client.get("/healthz").json()["status"] == client.get("/ws/healthz").json()["status"] == "new"
     after = pids(own)
     assert [after["nginx"], after["redis"]] == [before["nginx"], before["redis"]]
-    assert "nothing has changed" in own.run("deploy").stdout
+    assert "nothing has changed" in own.run("deploy", "wsgi", "asgi").stdout
     assert pids(own) == after
 
 
@@ -75,12 +76,16 @@ BAD = {
 def test_a_bad_version_never_takes_over(own: LocalStack, service: str) -> None:
     before = pids(own)
     file, line = BAD[service]
-    unfit = {"nginx": "unfit on; ", "redis": "unfit yes\n"}.get(service, '    raise SystemExit("unfit")\n')
+    unfit = {"nginx": "unfit on; ", "redis": "unfit yes\n"}.get(service, '    raise RuntimeError("unfit")\n')
     text = edit(own.code / file, line, unfit + line)
     try:
         answer = own.run("deploy", service, check=False)
         assert answer.returncode == 1
         assert "unfit" in answer.stderr
+        if service in ("wsgi", "asgi"):  # where it comes from, and where there is more
+            assert file.name in answer.stderr
+            (log,) = re.findall(r"its log \((.+)\) ends with", answer.stderr)
+            assert "Traceback" in Path(log).read_text()
         assert pids(own) == before
         with http(own) as client:
             assert client.get("/readyz").status_code == client.get("/ws/readyz").status_code == 200

@@ -147,6 +147,17 @@ def test_status_has_one_line_per_service(own: LocalStack) -> None:
     assert lines[-1] == f"http://localhost:{own.port}"
 
 
+def test_status_fails_while_a_service_runs_and_does_not_answer(own: LocalStack) -> None:
+    own.parts.freeze("wsgi")
+    try:
+        said = own.run("status", check=False)
+    finally:
+        own.parts.thaw("wsgi")
+    assert said.returncode == 1
+    (line,) = (line for line in said.stdout.splitlines() if line.startswith("wsgi"))
+    assert line.split()[1] == "unready"
+
+
 def test_what_make_up_calls_ready_is_running(own: LocalStack) -> None:
     own.down()
     own.start()

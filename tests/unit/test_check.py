@@ -56,6 +56,17 @@ def test_an_unknown_name_is_one_line_with_the_closest_known_one(env_file: Path, 
     assert warnings(env_file, line) == [f"warning: {name} in .env is no setting of Corkboard{hint}"]
 
 
+def test_a_misspelt_name_on_the_command_line_is_named_and_other_programs_names_are_not(
+    env_file: Path,
+) -> None:
+    others = {"HTTP_PROXY": "x", "HTTPS_PROXY": "x", "HOSTNAME": "x", "LOGNAME": "x", "NGINX_PORT": "80"}
+    done = check(env_file, "", WSGI_WORKRS="3", **others)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "warning: WSGI_WORKRS in the environment is no setting of Corkboard; did you mean WSGI_WORKERS?"
+    ]
+
+
 @pytest.mark.parametrize("line", ["just junk", "HTTP_PORT", "= 3", "HTTP PORT=3", "<html>"])
 def test_a_line_that_is_no_setting_is_named_by_its_number_and_not_shown(env_file: Path, line: str) -> None:
     text = f"# first\n\n{line}\nHTTP_PORT=81\n"
