@@ -127,7 +127,7 @@ def test_changed_users_of_redis_are_applied_without_a_restart(own: LocalStack) -
 
 def test_up_after_that_changes_nothing(own: LocalStack) -> None:
     before = pids(own)
-    assert "running already; nothing has changed" in own.run("up").stdout
+    assert "was running; nothing has changed" in own.run("up").stdout
     assert pids(own) == before
 
 

@@ -59,7 +59,7 @@ def test_two_stacks_side_by_side_share_nothing(own: LocalStack, local_stack: Loc
 
 def test_up_again_changes_nothing(own: LocalStack) -> None:
     before = pids(own)
-    assert "running already; nothing has changed" in own.run("up").stdout
+    assert "was running; nothing has changed" in own.run("up").stdout
     assert pids(own) == before
 
 
