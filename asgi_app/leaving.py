@@ -31,9 +31,9 @@ class Queue:
     async def wait(self, over: Callable[[], bool]) -> None:
         """Returns when all who came before are gone, time runs short, or it is `over`. Never fails."""
         try:
-            async with asyncio.timeout(max(0.0, self._seconds)):
+            async with asyncio.timeout(max(limits.QUEUE_SECONDS, self._seconds)):
                 ahead = await self._join()
-                if ahead:
+                if ahead and not over():
                     log.info("waits for others to leave first", extra={"others": len(ahead)})
                 while ahead and not over():
                     await asyncio.sleep(limits.QUEUE_SECONDS)

@@ -60,15 +60,14 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by Uvicorn when it was told to stop; the server still accepts connections then."""
-        crowded = self._seconds > 0 and any(self._door.listeners)
-        if crowded:  # and serves on meanwhile
-            await self._queue.wait(lambda: self.force_exit)
+        if self._seconds:  # and serves on meanwhile
+            await self._queue.wait(lambda: self.force_exit or not any(self._door.listeners))
         if self._slots is not None and self._keeping is not None:
             await tasks.end([self._keeping])
             # Whoever is sent away meets the successor.
             self._slots.leave()
         await self._drain()
-        if crowded:
+        if self._seconds:
             await self._queue.leave()
         await super().shutdown(sockets)
         if self._slots is not None:

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 import asgi_app.metrics  # noqa: F401  (registers its metrics)
 import wsgi_app.metrics  # noqa: F401
-from asgi_app.redis_numbers import NUMBERS
+from asgi_app.redis_numbers import FILLED, NUMBERS
 from local.settings import ROOT
 from tests.harness.prometheus import DASHBOARD, FOLDER, missing, panels, queries, rules
 from tests.unit.test_docs import anchors
@@ -26,7 +26,7 @@ SERIES = {
         "gauge": ("",),
         "histogram": ("_bucket", "_count", "_sum"),
     }.get(family.type, ())
-} | {number.name for number in NUMBERS}
+} | {FILLED, *(number.name for number in NUMBERS)}
 
 
 @pytest.mark.skipif(missing("promtool") is not None, reason=str(missing("promtool")))
