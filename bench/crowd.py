@@ -33,7 +33,7 @@ def main(number: int) -> None:
     host = _run("docker", "inspect", f"--format={addresses}", container).split()[0]
     handshake = upgrade(PORT, f"/ws?topic=board:{TOPIC}")
     print(f"nginx before: {_memory(container)}", flush=True)
-    with closing(Clients()) as clients:
+    with closing(Clients(reconnect=True)) as clients:
         endpoint = Endpoint(PORT, handshake, ready=b'"op":"subscribed"', host=host)
         seconds = clients.open(endpoint, number, seconds=600)
         print(f"{number:,} sockets after {seconds:.0f} s; nginx: {_memory(container)}", flush=True)

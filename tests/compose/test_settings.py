@@ -46,7 +46,7 @@ def test_nginx_has_as_many_workers_as_its_quota_has_cores(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "most"), [("ASGI_REPLICAS", "3", "2"), ("MAX_SOCKETS", "100000", "9102")]
+    ("name", "value", "most"), [("ASGI_REPLICAS", "3", "1"), ("MAX_SOCKETS", "100000", "7021")]
 )
 def test_more_sockets_than_fit_into_nginx_stop_its_start(
     stack: ComposeStack, name: str, value: str, most: str
