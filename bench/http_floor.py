@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from bench import http, machine, servers
 from bench.results import Numbers
@@ -51,15 +51,16 @@ def empty(port: int, pids: Sequence[int], seconds: float) -> Numbers:
 def _empty(running: Stack) -> Iterator[tuple[int, list[int]]]:
     """The floor, with the settings of the deployment that runs; yields nginx' port and Gunicorn's pids."""
     port, metrics = servers.free_port(), servers.free_port()
-    own = running.program("wsgi")["environment"]
-    environment = own | {"WSGI_BIND": f"127.0.0.1:{port}", "WSGI_METRICS_PORT": str(metrics)}
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-c",
-        "wsgi_app/gunicorn.conf.py",
-        "bench.peers.empty_flask:app",
-    ]
-    with servers.process(command, environment, port) as master, servers.nginx_before(port) as (edge, _):
+    with ExitStack() as opened:
+        sockets = opened.enter_context(servers.folder())
+        environment = running.program("wsgi")["environment"] | {
+            "WSGI_BIND": f"127.0.0.1:{port}",
+            "WSGI_METRICS_PORT": str(metrics),
+            "SOCKET_FOLDER": str(sockets),
+        }
+        settings = ["-c", "wsgi_app/gunicorn.conf.py", "bench.peers.empty_flask:app"]
+        master = opened.enter_context(
+            servers.process([sys.executable, "-m", "gunicorn", *settings], environment, port)
+        )
+        edge, _ = opened.enter_context(servers.nginx_before(port, sockets / "1.sock"))
         yield edge, machine.family([master.pid])

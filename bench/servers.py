@@ -112,13 +112,17 @@ def uvicorn(app: str, environment: dict[str, str], *options: str) -> Iterator[tu
 
 
 @contextmanager
-def nginx_before(port: int) -> Iterator[tuple[int, list[int]]]:
-    """The project's nginx configuration in front of a server; yields its port and its workers' pids."""
+def nginx_before(port: int, sock: Path | None = None) -> Iterator[tuple[int, list[int]]]:
+    """The project's nginx configuration in front of a server; yields its port and its workers' pids.
+
+    By a Unix socket, where the server has one.
+    """
     edge = free_port()
     with folder() as run:
         values = {
             "NGINX_PORT": str(edge), "NGINX_RUN_DIR": str(run), "STATIC_DIR": str(run),
             "APP_SERVER": f"127.0.0.1:{port}", "ASGI_SERVERS": f"127.0.0.1:{port}", "RATE_LIMIT": "0",
+            "APP_SOCKETS": str(sock or ""),
         }  # fmt: skip
         render.render(run, values)
         with nginx(binaries.nginx(), run, edge) as workers:
