@@ -100,11 +100,15 @@ class Hub:
 
     async def keep_trimmed(self) -> None:
         """Keeps the tails of all topics within their bound, until it is cancelled."""
+        most = 0
         while True:
             await asyncio.sleep(limits.TRIM_SECONDS)
             self.trim()
-            if [*self._replays.expire(), *self._history.forget_old()]:
+            most = max(most, len(self.topics))
+            has_shrunk = len(self.topics) < most - limits.LEFT_TOPICS
+            if [*self._replays.expire(), *self._history.forget_old()] or has_shrunk:
                 memory.give_back()
+                most = len(self.topics)
 
     def trim(self) -> None:
         """Forgets tails until the rest is within the bound; topics with few listeners come first."""
