@@ -9,6 +9,7 @@ import signal
 import socket
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from asgi_app import limits, tasks
 from asgi_app.door import Door
@@ -66,6 +67,10 @@ class DrainingServer(uvicorn.Server):
             await tasks.end([self._keeping])
             # Whoever is sent away meets the successor.
             self._slots.leave()
+            # nginx keeps connections open, and would ask this process by them.
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HttpToolsProtocol):
+                    connection.shutdown()
         await self._drain()
         if self._seconds:
             await self._queue.leave()
