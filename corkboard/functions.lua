@@ -87,7 +87,7 @@ end
 
 local function age(time)
   local now = redis.call('TIME')
-  return now[1] + now[2] / 100000 - time
+  return now[1] + now[2] / 1000000 - time
 end
 
 -- publish(facts, then topic, type, key or '', data of each event): their ids. The keys are the topics'.

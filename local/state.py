@@ -111,7 +111,11 @@ class State:
             if port is None or not (running or is_free("127.0.0.1", port)):
                 port = free_port(exclude={*kept.values(), *ports.values()})
             ports[service] = port
-        file.write_text(json.dumps({**kept, **ports}))
+        if not ports.items() <= kept.items():
+            # At once: another command may be reading it.
+            new = file.with_suffix(f".{os.getpid()}")
+            new.write_text(json.dumps({**kept, **ports}))
+            new.replace(file)
         return ports
 
 

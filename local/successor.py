@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import tempfile
 import time
@@ -51,13 +52,28 @@ def rehearse(service: Service, state: State) -> None:
 def stand_in(service: Service, state: State) -> Iterator[None]:
     """A second process, which has the socket of the supervised one while that restarts, and gives it back.
 
-    A second `wsgi` listens on the same port, too.
+    A second `wsgi` listens on the same port, too. There is none beside one of a version before 2.1, which
+    shares its port with nobody: nginx waits for the new one, as for one that was killed.
     """
+    if service.name == "wsgi" and not _is_shared(service.environment["WSGI_BIND"]):
+        yield
+        return
     port = free_port()
     name = "WSGI_METRICS_PORT" if service.name == "wsgi" else "ASGI_PORT"
     path = "/metrics" if service.name == "wsgi" else "/ws/readyz"
     with _beside(service, state, {name: str(port)}, f"http://127.0.0.1:{port}{path}"):
         yield
+
+
+def _is_shared(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return False
+    return True
 
 
 def reload_nginx(state: State, supervisor: Supervisor) -> None:

@@ -84,7 +84,7 @@ def test_what_has_not_changed_is_left_alone(stack: ComposeStack) -> None:
 
 
 BAD = {
-    "wsgi": ("wsgi_app/app.py", "    app = Flask(", '    raise RuntimeError("unfit")\n    app = Flask('),
+    "wsgi": ("wsgi_app/app.py", "    app = App(", '    raise RuntimeError("unfit")\n    app = App('),
     "asgi": ("asgi_app/__main__.py", "    configured =", '    raise SystemExit("unfit")\n    configured ='),
     "nginx": ("nginx/templates/gzip.conf.template", "gzip_", "unfit on; gzip_"),
     "redis": ("redis/redis.conf", "maxmemory 256mb", "maxmemory unfit"),

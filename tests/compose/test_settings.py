@@ -75,7 +75,16 @@ def test_what_does_not_fit_into_the_container_stops_the_start_with_the_number_th
     environment = {name: value, "SECRET_KEY": "k" * 32, "CORKBOARD_URL": "redis://a:b@c:1/0"}
     environment |= {"CORKBOARD_SECRET_KEY": "k" * 32, "SESSION_KEY": "s" * 32}
     given = [word for pair in environment.items() for word in ("-e", "=".join(pair))]
-    run = ["docker", "run", "--rm", "--memory=512m", "--tmpfs=/tmp", *given, f"{stack.project}-{service}"]
+    run = [
+        "docker",
+        "run",
+        "--rm",
+        "--init",
+        "--memory=512m",
+        "--tmpfs=/tmp",
+        *given,
+        f"{stack.project}-{service}",
+    ]
     done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     (line,) = done.stderr.strip().splitlines()

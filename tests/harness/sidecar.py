@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,12 +19,16 @@ from urllib.parse import urlencode, urlsplit
 
 import jwt
 import psutil
+import pytest
 
 import corkboard
 from local.supervisor import Supervisor
 from redis import Redis
 from tests.harness.clients import http, wait_for
 from tests.harness.local import LocalStack
+
+# Where the kit finds its settings is the same for all threads.
+_taking_turns = threading.Lock()
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -106,17 +111,20 @@ class Publisher:
         Raises:
             StoreUnavailable: Redis is away.
         """
-        self._configure(history)
-        return corkboard.publish(topic, "test", data)
+        with self._configured(history):
+            return corkboard.publish(topic, "test", data)
 
     def revoke(self, subject: str) -> None:
         """Takes back a subject's tickets."""
-        self._configure()
-        corkboard.revoke(subject)
+        with self._configured():
+            corkboard.revoke(subject)
 
-    def _configure(self, history: int = 10_000) -> None:
-        os.environ["CORKBOARD_ENV_FILE"] = str(self._app_env)
-        os.environ["CORKBOARD_HISTORY_LENGTH"] = str(history)
+    @contextmanager
+    def _configured(self, history: int = 10_000) -> Iterator[None]:
+        with _taking_turns, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CORKBOARD_ENV_FILE", str(self._app_env))
+            patch.setenv("CORKBOARD_HISTORY_LENGTH", str(history))
+            yield
 
 
 def ticket(

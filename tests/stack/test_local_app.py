@@ -139,11 +139,12 @@ def test_up_again_knows_the_app_and_changes_nothing(around: LocalStack, app: App
 
 def test_up_says_what_to_do_next_and_whether_the_app_answers(around: LocalStack, app: App) -> None:
     lines = around.run("up").stdout.splitlines()
-    assert lines[-3:] == [
+    assert lines[-4:-1] == [
         f"  pip install {ROOT / 'corkboard'}",
         f"  export CORKBOARD_ENV_FILE={around.state.app_env}",
         f"{app.url} does not answer yet; start your app when you like.",
     ]
+    assert "without APP" in lines[-1]
     with app.running(around.state.app_env):
         assert "does not answer" not in around.run("up").stdout
 

@@ -65,7 +65,7 @@ def test_a_deploy_is_not_noticed(own: LocalStack) -> None:
 
 
 BAD = {
-    "wsgi": (Path("wsgi_app", "app.py"), "    app = Flask("),
+    "wsgi": (Path("wsgi_app", "app.py"), "    app = App("),
     "asgi": (Path("asgi_app", "__main__.py"), "    configured ="),
     "nginx": (NGINX, "gzip_min_length"),
     "redis": (Path("redis", "redis.conf"), "save "),

@@ -181,8 +181,8 @@ def test_a_client_that_nobody_trusts_cannot_pretend_https(client: httpx.Client) 
 @pytest.mark.parametrize(
     "request_lines",
     [
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: b\x01c\r\nConnection: close\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: \x7f\r\nConnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: b\x01c\r\nConnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nCookie: \x7f\r\nConnection: close\r\n\r\n",
         b"A" * 300 + b" / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
         b"G / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     ],
