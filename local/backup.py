@@ -128,7 +128,7 @@ def _keep(state: State, folder: Path, supervisor: Supervisor) -> None:
     """Copies what there is while nobody writes, and stops Redis."""
     # What is kept is all that was acknowledged, and nothing is revoked meanwhile.
     try:
-        with _operator(state) as client, _writes_paused(state):
+        with _operator(state) as client, _writes_paused(client):
             print("Keeping what there is ...", flush=True)
             backup(state, folder)
             revoked = client.execute_command("EVAL_RO", (OPS / "revoked.lua").read_text(), 0)
@@ -143,25 +143,27 @@ def _keep(state: State, folder: Path, supervisor: Supervisor) -> None:
 
 
 @contextmanager
-def _writes_paused(state: State) -> Iterator[None]:
+def _writes_paused(client: redis.Redis) -> Iterator[None]:
     over = threading.Event()
 
-    def renew() -> None:
-        with suppress(redis.RedisError), _operator(state) as client:
-            while not over.wait(RENEW_SECONDS):
-                client.execute_command("CLIENT", "PAUSE", PAUSE_WRITES_MS, "WRITE")
+    def pause() -> None:
+        client.client_pause(PAUSE_WRITES_MS, all=False)
 
-    with _operator(state) as client:
-        client.execute_command("CLIENT", "PAUSE", PAUSE_WRITES_MS, "WRITE")
-        renewing = threading.Thread(target=renew, daemon=True)
-        renewing.start()
-        try:
-            yield
-        finally:
-            over.set()
-            renewing.join()
-            with suppress(redis.RedisError):  # it has stopped
-                client.execute_command("CLIENT", "UNPAUSE")
+    def renew() -> None:
+        with suppress(redis.RedisError):
+            while not over.wait(RENEW_SECONDS):
+                pause()
+
+    pause()
+    renewing = threading.Thread(target=renew, daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        renewing.join()
+        with suppress(redis.RedisError):  # it has stopped
+            client.client_unpause()
 
 
 def _snapshot(client: redis.Redis, data: Path, target: Path) -> None:

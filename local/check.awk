@@ -3,7 +3,8 @@
 #   awk -f local/check.awk .env.example .env
 #
 # A number that is out of bounds ends it with status 2 and one line. A name that no setting has, and a line that is no
-# setting, are warned of; of the environment, names that are almost those of a setting. It is awk because `make up` with Docker needs no Python. Only numbers are ever shown.
+# setting, are warned of; of the environment, names that are almost those of a setting. It is awk because `make up` with
+# Docker needs no Python. Only numbers are ever shown.
 
 # The table: bounds stand in the comment above the setting.
 NR == FNR {

@@ -9,14 +9,13 @@ from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
-from typing import Literal
 
 from fastapi import FastAPI, WebSocket
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader
-from pydantic import BaseModel, Field
 
+from bench.peers.notes import NewNote, Note
 from examples.step7_two_workers import ConnectionManager
 
 ROOT = Path(__file__).parents[2]
@@ -28,20 +27,6 @@ app = FastAPI()
 app.mount("/static", StaticFiles(directory=ROOT / "wsgi_app" / "notes" / "static"))
 app.mount("/ws/client", StaticFiles(directory=ROOT / "asgi_app" / "client"))
 manager = ConnectionManager()
-
-
-class NewNote(BaseModel):
-    text: str = Field(min_length=1, max_length=2000)
-    color: Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"] = "khaki"
-
-
-class Note(NewNote):
-    id: str
-    board: str = "main"
-    done: bool = False
-    version: int = 1
-    created_at: datetime
-    updated_at: datetime
 
 
 # Only the newest 50 are ever read; without a bound a long run would measure the growth of memory.

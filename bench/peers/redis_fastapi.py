@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import FastAPI, Response
-from pydantic import BaseModel, Field
 from redis.asyncio import Redis
+
+from bench.peers.notes import NewNote, Note
 
 redis = Redis.from_url(os.environ["REDIS_URL"], protocol=2)
 write = redis.register_script("""
@@ -26,20 +27,6 @@ return offset
 """)
 KEYS = [f"{kind}:{{board:main}}" for kind in ("topic", "stream", "notes", "order")]
 app = FastAPI()
-
-
-class NewNote(BaseModel):
-    text: str = Field(min_length=1, max_length=2000)
-    color: Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"] = "khaki"
-
-
-class Note(NewNote):
-    id: str
-    board: str = "main"
-    done: bool = False
-    version: int = 1
-    created_at: datetime
-    updated_at: datetime
 
 
 @app.get("/api/notes")
