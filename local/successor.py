@@ -20,7 +20,7 @@ from local.state import State, free_port
 from local.supervisor import Supervisor
 
 PATIENCE = 60.0
-RELOAD_SECONDS = 1.0
+RELOAD_SECONDS = 2.0
 
 
 def rehearse(service: Service, state: State) -> None:
@@ -78,10 +78,11 @@ def _is_shared(address: str) -> bool:
 
 def reload_nginx(state: State, supervisor: Supervisor) -> None:
     """Lets nginx take its new configuration, and the sidecars' clients come back through its new workers."""
-    old = processes.members(state.run / "nginx.pid")
+    old = [process for process in processes.members(state.run / "nginx.pid") if _accepts(process)]
     supervisor.signal("nginx", "HUP")
     deadline = time.monotonic() + RELOAD_SECONDS
-    while all(map(_accepts, old)) and time.monotonic() < deadline:
+    # One that came to an old worker now would be cut when that ends.
+    while any(map(_accepts, old)) and time.monotonic() < deadline:
         time.sleep(health.PAUSE)
     for process in supervisor.processes():
         if process.name.startswith("asgi") and process.state == "RUNNING":
@@ -89,8 +90,10 @@ def reload_nginx(state: State, supervisor: Supervisor) -> None:
 
 
 def _accepts(process: psutil.Process) -> bool:
+    """Whether it is a worker that takes new connections; the name says so."""
     try:
-        return "is shutting down" not in " ".join(process.cmdline())
+        name = " ".join(process.cmdline())
+        return "worker process" in name and "is shutting down" not in name
     except psutil.NoSuchProcess:
         return False
 

@@ -142,9 +142,15 @@ nginx() {
         if [ -f current ]; then read -r _ before < current; fi
         cp "$1"/conf/*.conf /run/nginx/
         echo "$(hostname) $1" > current.new && mv current.new current
+        old=$(grep -ls "^nginx: worker process" /proc/[0-9]*/cmdline || true)
         kill -HUP "$(cat /run/nginx/nginx.pid)"
-        for _ in 1 2 3 4 5 6 7 8 9; do
-            ! grep -qs "is shutting down" /proc/[0-9]*/cmdline || break
+        # Until all of them take no new connection any more: one that came to them would be cut when they end.
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+            accepting=no
+            for worker in $old; do
+                if [ -e "$worker" ] && ! grep -qs "is shutting down" "$worker"; then accepting=yes; fi
+            done
+            [ $accepting = yes ] || break
             sleep 0.1
         done
         for generation in *; do

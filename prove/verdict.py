@@ -31,6 +31,7 @@ class Verdict:
         refused: handshakes by how they were refused.
         cuts: connections of listeners that ended.
         silence: the longest time in which a listener received nothing, in seconds.
+        silent: which kind of listener that was, and how long after the beginning.
         typical_silence: the median of the listeners' longest times.
         back_after: seconds until the last listener received events again and the last request failed; 0 when
             nobody noticed anything; None when it was not over at the end.
@@ -50,6 +51,7 @@ class Verdict:
     refused: Counter[str] = field(default_factory=Counter)
     cuts: int = 0
     silence: float = 0.0
+    silent: str = ""
     typical_silence: float = 0.0
     back_after: float | None = 0.0
     lag: float = 0.0
@@ -99,6 +101,10 @@ def stood_still(
         listener.end()
     longest = [max((end - begin for begin, end in one.silences), default=0.0) for one in listeners]
     verdict.silence, verdict.typical_silence = max(longest, default=0.0), median(longest) if longest else 0.0
+    silences = [(end - begin, begin, one.kind) for one in listeners for begin, end in one.silences]
+    if silences:
+        _, since, kind = max(silences)
+        verdict.silent = f"{kind}, after {since - begun:.1f} s"
     ends = [
         end for one in listeners for begin, end in one.silences if end - begin > LONG_SECONDS and end > begun
     ]

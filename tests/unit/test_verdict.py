@@ -109,3 +109,4 @@ def test_a_silence_that_lasts_is_counted(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (round(found.silence, 1), round(found.typical_silence, 1)) == (3.2, 3.1)
     assert found.back_after is not None
     assert round(found.back_after, 1) == 4.0
+    assert found.silent == f"{one.kind}, after 0.8 s"
