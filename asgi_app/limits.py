@@ -10,6 +10,7 @@ from __future__ import annotations
 CONNECTION_TOPICS = 100
 MESSAGES_PER_SECOND = 100
 MESSAGE_BYTES = 64 * 1024
+ECHOED_CHARACTERS = 256  # of the topic of a bad subscribe
 FRAMES_PER_SECOND = 250
 BYTES_PER_SECOND = 512 * 1024
 PARSED_BYTES = 1024  # in one piece; at most 170 frames

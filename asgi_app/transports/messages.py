@@ -96,11 +96,12 @@ class Pong(_Message):
 
 
 class Error(_Message):
-    """To the client: what was wrong with its message. The connection stays open."""
+    """To the client: what was wrong with its message, and with which subscribe. The connection stays open."""
 
     op: Literal["error"] = "error"
     code: Literal["bad_message", "not_allowed", "too_many_topics"]
     detail: str
+    topic: str | None = None
 
 
 ClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="op")]

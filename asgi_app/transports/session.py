@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from typing import Protocol
@@ -58,7 +59,8 @@ class Session:
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"][1:])
-            self._say(Error(code="bad_message", detail=f"{where}: {first['msg']}" if where else first["msg"]))
+            detail = f"{where}: {first['msg']}" if where else first["msg"]
+            self._say(Error(code="bad_message", detail=detail, topic=_topic_of(text)))
             return
         if isinstance(message, Ping):
             self._say(Pong())
@@ -84,13 +86,13 @@ class Session:
     async def _subscribe(self, message: Subscribe) -> None:
         topic, had_ticket = message.topic, self._ticket is not None
         if (refusal := self._door.refusal(topic, self._ticket)) is not None:
-            self._say(Error(code="not_allowed", detail=refusal))
+            self._say(Error(code="not_allowed", detail=refusal, topic=topic))
             return
         if topic in self._topics:
             self._leave(topic)
         elif len(self._topics) >= limits.CONNECTION_TOPICS:
             detail = f"at most {limits.CONNECTION_TOPICS} topics per connection"
-            self._say(Error(code="too_many_topics", detail=detail))
+            self._say(Error(code="too_many_topics", detail=detail, topic=topic))
             return
         since = Cursor.parse(message.since) if message.since else None
         try:
@@ -101,7 +103,7 @@ class Session:
             self._connection.end(CROWDED)
         except TooManyTopics:
             detail = "too many topics that nobody else listens to from your address"
-            self._say(Error(code="too_many_topics", detail=detail))
+            self._say(Error(code="too_many_topics", detail=detail, topic=topic))
         except Gone:
             log.debug("gone before it was subscribed")
         else:
@@ -120,3 +122,15 @@ class Session:
 
     def _say(self, message: BaseModel) -> None:
         self._connection.say(message.model_dump_json(exclude_none=True).encode())
+
+
+def _topic_of(text: str) -> str | None:
+    # What a bad subscribe calls its topic, so that its sender knows which one is meant.
+    try:
+        message = json.loads(text)
+        topic = message["topic"] if message["op"] == "subscribe" else None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    # Half of a surrogate pair is not printable, and could not be sent.
+    is_echoed = isinstance(topic, str) and len(topic) <= limits.ECHOED_CHARACTERS and topic.isprintable()
+    return topic if is_echoed else None

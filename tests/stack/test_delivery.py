@@ -171,3 +171,31 @@ def test_a_bad_message_is_answered_and_the_connection_stays(stack: Stack, messag
         assert error["detail"]
         socket.send({"op": "ping"})
         assert socket.expect("pong") == {"op": "pong"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "echo"),
+    [
+        ('"grüße"', "grüße"),
+        ('"a b"', "a b"),
+        ('""', ""),
+        (f'"{"x" * 256}"', "x" * 256),
+        (f'"{"x" * 257}"', None),
+        (r'"\ud800"', None),
+        (r'"\u0000"', None),
+        ('["board:main"]', None),
+        ("[" * 20_000, None),
+    ],
+)
+def test_a_bad_subscribe_is_told_with_its_topic(stack: Stack, topic: str, echo: str | None) -> None:
+    with Socket(stack) as socket:
+        socket.connection.send(f'{{"op":"subscribe","topic":{topic}}}')
+        assert socket.expect("error").get("topic") == echo
+        socket.send({"op": "ping"})
+        socket.expect("pong")
+
+
+def test_only_a_subscribe_is_refused_with_a_topic(stack: Stack) -> None:
+    with Socket(stack) as socket:
+        socket.connection.send('{"op":"unsubscribe","topic":"a b"}')
+        assert "topic" not in socket.expect("error")
