@@ -101,6 +101,8 @@ export function follow({ topics, ticket, refresh_rate: rate = REFRESH_RATE }, vi
       counts.set(topic, count);
       view.tell("realtime:presence", { topic, count });
     },
+    onRefused: (topic, code, detail) => void view.tell("realtime:refused", { topic, code, detail }),
+    onBehind: (since) => void view.tell("realtime:behind", { since }),
   });
   document.addEventListener("visibilitychange", () => document.hidden || refresh.hurry());
   addEventListener("online", refresh.hurry);

@@ -13,6 +13,8 @@
  * - `realtime`: the event is its detail; `preventDefault()` leaves everything else to you.
  * - `realtime:resync`, detail {topic}: events were lost; likewise.
  * - `realtime:presence`, detail {topic, count}: so many people listen.
+ * - `realtime:refused`, detail {topic, code, detail}: nothing comes of this topic.
+ * - `realtime:behind`, detail {since}: events may be missing since then, RFC 3339; null: they are there now.
  * - `realtime:status`, detail {status, transport}. `<html data-realtime>` says the status, too, for style sheets.
  *
  * Of several scripts with `data-realtime` the first one counts.

@@ -1,7 +1,8 @@
 """Serves the browser's scripts under `/ws/client/`.
 
-`/ws/client/NAME.js` is a script at an address that stays, and is revalidated each time. What it imports comes
-from `/ws/client/HASH/NAME.js`, which browsers keep for a year: HASH changes with the content of any script.
+`/ws/client/NAME.js` is a script at an address that stays, and is revalidated each time. What it imports is in
+it, so that a page makes one request. What it loads later comes from `/ws/client/HASH/NAME.js`, which browsers
+keep for a year: HASH changes with the content of any script.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from starlette.routing import BaseRoute, Route
 FOLDER = Path(__file__).parent
 # Lines that hold nothing else. A script must not have lines that look like one inside of a text.
 COMMENT = re.compile(rb"^[ \t]*(/\*((?!\*/).)*\*/|//[^\n]*)\n", re.DOTALL | re.MULTILINE)
+IMPORT = re.compile(rb'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(rb"^export (?:\{[^}]*\};\n)?", re.MULTILINE)
 FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 
 
 def routes(folder: Path = FOLDER) -> list[BaseRoute]:
-    """The routes for all scripts of a folder, which is read once, here. Comments are left out."""
-    scripts = {path.name: COMMENT.sub(b"", path.read_bytes()) for path in sorted(folder.glob("*.js"))}
+    """The routes for all scripts of a folder, which is read once, here."""
+    scripts = joined(folder)
     digest = hashlib.sha256()
     for name, content in scripts.items():
         digest.update(b"%b\0%d\0%b" % (name.encode(), len(content), content))
@@ -46,6 +49,26 @@ def routes(folder: Path = FOLDER) -> list[BaseRoute]:
         Route("/ws/client/{version:str}/{name:str}", script),
         Route("/ws/client/{name:str}", entry),
     ]
+
+
+def joined(folder: Path = FOLDER) -> dict[str, bytes]:
+    """Each script of a folder by name, without comments, and with what it imports in place of the imports.
+
+    So the names at the top of scripts that are joined must differ.
+    """
+    scripts = {path.name: COMMENT.sub(b"", path.read_bytes()) for path in sorted(folder.glob("*.js"))}
+
+    def join(name: str, inside: set[str]) -> bytes:
+        def content(imported: re.Match[bytes]) -> bytes:
+            other = imported[1].decode()
+            if other in inside:
+                return b""
+            inside.add(other)
+            return EXPORT.sub(b"", join(other, inside))
+
+        return IMPORT.sub(content, scripts[name])
+
+    return {name: join(name, {name}) for name in scripts}
 
 
 def _find(scripts: dict[str, bytes], name: str) -> bytes:

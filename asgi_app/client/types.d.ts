@@ -1,35 +1,16 @@
 /** What the scripts say to each other and to a page. No browser loads this file. */
 
-/** `offline`: not connected, and the browser says there is no network. `stopped`: the server told us to stay away. */
-export type Status = "connecting" | "live" | "offline" | "stopped";
-export type Transport = "websocket" | "sse" | "poll";
+import type { Event, Status, Transport } from "./public/realtime";
 
-export interface Event {
-  op: "event";
+export type { Event, Options, Realtime, Status, TopicState, Transport } from "./public/realtime";
+
+/** The server does not give out a topic. `isFinal`: a new ticket cannot help. */
+export interface RefusalMessage {
+  op: string;
   topic: string;
-  /** The topic's cursor after this event, `EPOCH-OFFSET`. */
-  id: string;
-  type: string;
-  /** RFC 3339. */
-  time: string;
-  request_id: string;
-  data: any;
-}
-
-export interface Options {
-  /** Names (from now on), or name to the cursor to go on from; null: from now on. */
-  topics: string[] | Record<string, string | null>;
-  onEvent: (event: Event) => void;
-  /** Events were lost for good: fetch the state again. */
-  onResync?: (topic: string) => void;
-  /** `transport`: only while live. */
-  onStatus?: (status: Status, transport: Transport | null) => void;
-  /** How many people listen, this tab among them. */
-  onPresence?: (topic: string, count: number) => void;
-  /** Asked at each connection; null or absent: the cookie will do. */
-  ticket?: () => string | null;
-  /** Called when the ticket has expired. False: there is no new one, stay away. */
-  renewTicket?: () => Promise<unknown>;
+  code: string;
+  detail: string;
+  isFinal?: boolean;
 }
 
 /** Why a connection ended: close code of a WebSocket; HTTP status; milliseconds that the server asked for. */
@@ -37,9 +18,13 @@ export interface Loss {
   code?: number;
   status?: number;
   retryAfter?: number | null;
+  /** Nothing was heard for too long. */
+  isTimeout?: boolean;
+  /** Its only topic was refused. */
+  refusal?: RefusalMessage;
 }
 
-/** How a transport reports. `alive` is called for every sign of life, `lost` at most once. */
+/** How a transport reports. `alive` is called for every sign of life; after `lost` nothing is listened to. */
 export interface Ear {
   alive: () => void;
   message: (message: any) => void;
@@ -56,17 +41,41 @@ export interface Carrier {
 
 /** Last id seen of each topic; null before the first word from the server. */
 export type Seen = ReadonlyMap<string, string | null>;
-export type Open = (seen: Seen, ear: Ear, ticket: string | null) => Carrier;
+/** Where the server is, without a slash at the end, and the ticket to show there. */
+export type Place = { base: string; ticket: string | null };
+export type Open = (seen: Seen, ear: Ear, place: Place) => Carrier;
+
+export interface TransportEntry {
+  name: Transport;
+  /** Failures in a row before the next one has its turn. */
+  tries: number;
+  load: () => Open | Promise<Open>;
+}
 
 /** One connection with its heartbeat; times in milliseconds. */
 export interface Link {
+  /** Of its transport: the best one is 0. */
   level: number;
-  carrier: Carrier | null;
+  /** The server has spoken. */
   live: boolean;
   heard: number;
   since: number;
-  deadline?: ReturnType<typeof setTimeout>;
-  ping?: ReturnType<typeof setTimeout>;
+  goLive: () => void;
+  /** Asks for a sign of life within so many milliseconds; absent where the transport cannot. */
+  ping?: (patience: number) => void;
+  subscribe: (topic: string) => void;
+  unsubscribe: (topic: string) => void;
+  close: () => void;
+}
+
+export interface LinkOwner {
+  transports: TransportEntry[];
+  seen: Seen;
+  place: () => Place;
+  /** For whoever looks for a mistake. */
+  log: (...what: any[]) => void;
+  message: (link: Link, message: any) => void;
+  lost: (link: Link, loss: Loss) => void;
 }
 
 /** What a page brings along, in `data-realtime`: the cursor of each topic (null: unknown), and a ticket for them. */

@@ -195,43 +195,6 @@ def test_a_page_whose_access_was_revoked_stays_away(open_wall: OpenWall) -> None
     assert len(server.sockets) == 1
 
 
-def test_a_page_that_was_blamed_waits_long(open_wall: OpenWall) -> None:
-    server = Server()
-    page = open_wall(prepare=server.attach)
-    page.clock.install()
-    server.sockets[0].close(code=1008)
-    expect(page.get_by_text("Reconnecting", exact=True)).to_be_visible()
-    page.clock.fast_forward(55_000)
-    assert len(server.sockets) == 1
-    page.clock.fast_forward(70_000)
-    expect_transport(page, "WebSocket")
-
-
-def test_a_dead_path_is_noticed_within_thirty_seconds(open_wall: OpenWall, pin: Pin) -> None:
-    sockets: list[WebSocketRoute] = []
-    muted: list[bool] = []
-
-    def attach(page: Page) -> None:
-        page.clock.install()
-
-        def pass_on(socket: WebSocketRoute) -> None:
-            server = socket.connect_to_server()
-            first = not sockets
-            sockets.append(socket)
-            server.on_message(lambda message: None if first and muted else socket.send(message))
-
-        page.route_web_socket(re.compile("/ws$"), pass_on)
-
-    page = open_wall(prepare=attach)
-    muted.append(True)
-    pin("Nobody told me")
-    for milliseconds in (19_000, 9_000, 1_000):  # the ping, the answer that never comes, the way back
-        page.clock.fast_forward(milliseconds)
-    # 29 s have passed for the page; the rest is what a busy machine adds.
-    expect(note(page, "Nobody told me")).to_be_visible(timeout=10_000)
-    assert len(sockets) == 2
-
-
 def test_waking_up_finds_out_at_once_that_the_path_is_dead(open_wall: OpenWall, pin: Pin) -> None:
     sockets: list[WebSocketRoute] = []
     muted: list[bool] = []

@@ -128,3 +128,9 @@ def test_each_service_makes_its_sockets_where_nginx_looks_for_them_and_nginx_mak
 
 def test_a_page_may_listen_to_what_a_connection_may_subscribe_to() -> None:
     assert TOPICS_PER_PAGE == limits.CONNECTION_TOPICS <= limits.MESSAGES_PER_SECOND
+
+
+def test_the_browser_sends_fewer_messages_at_once_than_a_connection_may() -> None:
+    script = (ROOT / "asgi_app" / "client" / "socket.js").read_text()
+    (burst,) = re.findall(r"^const BURST = (\d+);", script, re.MULTILINE)
+    assert int(burst) < limits.MESSAGES_PER_SECOND

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import posixpath
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from asgi_app.client import scripts
+from tests.harness.node import NODE
+
 ROOT = Path(__file__).resolve().parents[2]
 # What a page's own script imports.
-PUBLIC = {"realtime.js": {"connect"}}
+PUBLIC = {"realtime.js": {"connect", "isWithin"}}
 
 COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
 IMPORT = re.compile(r"^import\s+(?:(?P<names>[^;\"]+?)\s+from\s+)?\"(?P<from>[^\"]+)\"", re.MULTILINE)
 LAZY_IMPORT = re.compile(r"import\(\"(?P<from>[^\"]+)\"\)(?:\.then\(\(\{(?P<names>[^}]+)\}\))?")
 TYPE_IMPORT = re.compile(r"import\(\"(?P<from>[^\"]+)\"\)\.(?P<name>\w+)")
 EXPORT = re.compile(r"^export\s+(?:async\s+)?(?:function|const|let|class)\s+(?P<name>\w+)", re.MULTILINE)
+EXPORT_AGAIN = re.compile(r"^export \{([^}]*)\};", re.MULTILINE)
 
 
 def words(text: str) -> set[str]:
@@ -32,6 +37,7 @@ class Module:
         text = (ROOT / path).read_text()
         self.text = COMMENT.sub("", text)
         self.exports = {match["name"] for match in EXPORT.finditer(self.text)}
+        self.exports |= words(" ".join(EXPORT_AGAIN.findall(self.text)))
         self.imports: dict[str, set[str]] = {}
         for match in (*IMPORT.finditer(self.text), *LAZY_IMPORT.finditer(self.text)):
             where = self._resolve(match["from"])
@@ -49,6 +55,8 @@ MODULES = {
     for folder in ("wsgi_app/notes/static", "asgi_app/client")
     for path in sorted(str(file.relative_to(ROOT)) for file in (ROOT / folder).glob("*.js"))
 }
+
+SERVED = scripts.joined()
 
 
 def walk(path: str, way: tuple[str, ...] = ()) -> Iterator[str]:
@@ -80,6 +88,14 @@ def test_every_export_is_used(path: str) -> None:
         used |= words(other.text) if names == set() else names or set()
         used |= {name for where, name in other.types if where == path}
     assert module.exports - used == set()
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_script_and_what_it_imports_are_one_valid_module(name: str, tmp_path: Path) -> None:
+    """A name that two of them declare is a syntax error."""
+    script = tmp_path / "script.mjs"
+    script.write_bytes(SERVED[name])
+    subprocess.run([NODE, "--check", script], check=True)
 
 
 def test_the_rules_see_the_modules() -> None:

@@ -1,0 +1,41 @@
+/** What somebody who writes TypeScript does, and what the compiler keeps them from. */
+import { connect, isWithin } from "/ws/client/realtime.js";
+import type { Event, Options, Realtime, Status, TopicState, Transport } from "/ws/client/realtime.js";
+
+interface Order {
+  id: number;
+}
+
+const options: Options = {
+  topics: { orders: null },
+  url: new URL("https://example.com/live"),
+  ticket: () => null,
+  renewTicket: async () => false,
+  snapshot: async (topic) => ({ cursor: "a-1", orders: topic.length }),
+  onEvent: ({ id, type, data }: Event<Order>) => console.log(id.length, type.length, data.id.toFixed()),
+  onStatus: (status: Status, transport: Transport | null) => console.log(status, transport),
+};
+const realtime: Realtime = connect(options);
+connect({ topics: ["orders"] as const }).close();
+
+const shipped = (event: Event<Order>) => console.log(event.data.id);
+realtime.on("event:order.shipped", shipped);
+realtime.off("event:order.shipped", shipped);
+realtime.on("refused", (topic, code, detail) => console.log(topic, code === "not_allowed", detail));
+realtime.on("behind", (since) => console.log(since?.slice(0, 4)));
+realtime.subscribe("stock");
+realtime.subscribe("stock", "a-1");
+realtime.unsubscribe("stock");
+const state: TopicState | undefined = realtime.state("stock");
+console.log(state, isWithin("a-2", "a-1"));
+
+// @ts-expect-error: topics are missing
+connect({});
+// @ts-expect-error: no such option
+connect({ topics: [], onEvents: () => undefined });
+// @ts-expect-error: a snapshot has a cursor
+connect({ topics: [], snapshot: async () => ({}) });
+// @ts-expect-error: no such name
+realtime.on("refuse", () => undefined);
+// @ts-expect-error: a topic is a string
+realtime.subscribe(7);
