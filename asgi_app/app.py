@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_app import health, leaving, limits, presence, problems, tasks, transports
+from asgi_app import health, leaving, limits, outage, presence, problems, tasks, transports
 from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
@@ -62,6 +62,7 @@ class Sidecar:
                 self._hub.keep_trimmed(),
                 self.door.allowances.keep_few(),
                 presence.Counter(self._reader.redis, self._hub).run(),
+                outage.Outage(self._reader, self._hub, self.listeners).run(),
                 watchdog.watch(),
             )
         ]

@@ -20,6 +20,8 @@ TO_CLIENT: tuple[type[BaseModel], ...] = (
     messages.Subscribed,
     messages.EventMessage,
     messages.Presence,
+    messages.Behind,
+    messages.Current,
     messages.Pong,
     messages.Error,
 )

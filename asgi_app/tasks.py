@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 AGAIN_SECONDS = 0.1
+
+
+async def until_one_ends(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Runs jobs until the first one ends, and then ends the others. Raises what that one raised."""
+    running = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end(running)
+    for job in done:
+        job.result()
 
 
 async def end(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -58,7 +58,7 @@ class Notice(Batch):
 
     def __init__(self, name: str, json: bytes) -> None:
         super().__init__(())
-        self._name = name
+        self.name = name
         self._json = json
 
     @property
@@ -71,7 +71,7 @@ class Notice(Batch):
 
     @cached_property
     def sse(self) -> bytes:
-        return b"event: %b\ndata: %b\n\n" % (self._name.encode(), self._json)
+        return b"event: %b\ndata: %b\n\n" % (self.name.encode(), self._json)
 
 
 def frame(json: bytes) -> bytes:

@@ -27,6 +27,24 @@ class Gaps:
         self._work = asyncio.Event()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self.looks = Looks()  # what is compared now and then, and looked at every time
+        self._behind: set[str] = set()  # not compared since the last `begin`
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all topics of the last `begin` have been compared since."""
+        return not self._behind
+
+    def begin(self, topics: Collection[str]) -> None:
+        """Has all topics compared: anything may have happened to them."""
+        self.looks.clear()
+        self._behind = set(topics)
+        self.mark(*topics)
+
+    def remove(self, name: str) -> None:
+        """Forgets a topic, except that `next` returns it once more."""
+        self.looks.remove(name)
+        self._behind.discard(name)
+        self.mark(name)
 
     def mark(self, *names: str) -> None:
         """Has these compared soon."""
@@ -106,10 +124,13 @@ class Gaps:
             pending = [done for done in futures if not done.done()]
             if isinstance(answer, ResponseError):
                 log.error("cannot read %s: %s", topic.name, answer)
+                self._behind.discard(topic.name)
                 for done in pending:
                     done.set_exception(answer)
                 continue
             if topic.fill(before, *answer):
                 self.mark(topic.name)
+            else:
+                self._behind.discard(topic.name)
             for done in pending:
                 done.set_result(None)

@@ -98,6 +98,10 @@ class Hub:
         metrics.subscriptions.dec()
         self._leave(topic)
 
+    async def written(self) -> None:
+        """Returns when the events that came so far are written to all listeners."""
+        await asyncio.gather(*[topic.written() for topic in tuple(self.topics.values())])
+
     async def keep_trimmed(self) -> None:
         """Keeps the tails of all topics within their bound, until it is cancelled."""
         most = 0

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from asgi_app import limits
 from asgi_app.tickets import Ticket
 from asgi_app.topics.cursor import Cursor
-from asgi_app.topics.event import Batch
+from asgi_app.topics.event import Batch, Notice
 
 
 class Ending(NamedTuple):
@@ -62,6 +62,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._tickets: dict[Listener, Ticket | None] = {}
+        self.news: Notice | None = None  # that each new client is told first
 
     def __iter__(self) -> Iterator[Listener]:
         return iter(tuple(self._tickets))

@@ -38,7 +38,7 @@ class Reader:
         # The control channel is marked like a topic: a message there only says that something changed.
         self._gaps = Gaps(self.redis)
         self._revoked: dict[str, float] = {}  # subject -> tickets issued until then (Unix time) are void
-        self._heard = time.monotonic()
+        self._heard = self._complete_until = time.monotonic()
         self._listening = False
         self._lost_at = -math.inf  # when a session ended that was more than a try
         metrics.reader_silence.set_function(self._silence)
@@ -53,6 +53,11 @@ class Reader:
         """Whether it is ready, or was so a moment ago and is likely to be so again soon."""
         return self.ready or time.monotonic() - self._lost_at < limits.PATIENCE_SECONDS
 
+    @property
+    def late(self) -> float:
+        """For how many seconds events may be missing here: since the last sign of life without a gap."""
+        return time.monotonic() - (self._heard if self._is_complete else self._complete_until)
+
     def is_revoked(self, subject: str, issued: float) -> bool:
         """Whether a ticket of `subject` that was issued then (Unix time) was revoked."""
         return issued <= self._revoked.get(subject, -1)
@@ -65,8 +70,7 @@ class Reader:
     def unfollow(self, topic: Topic) -> None:
         """Ends `follow`."""
         del self._topics[topic.name]
-        self._gaps.looks.remove(topic.name)
-        self._gaps.mark(topic.name)
+        self._gaps.remove(topic.name)
 
     async def refresh(self, topic: Topic) -> None:
         """Returns when `topic` has been compared with the stream, after this call.
@@ -91,6 +95,8 @@ class Reader:
             finally:
                 if self._listening and time.monotonic() - begun > limits.TICK_SECONDS:
                     self._lost_at = time.monotonic()
+                if self._is_complete:
+                    self._complete_until = self._heard
                 self._listening = False
                 await connection.disconnect(nowait=True)
             await asyncio.sleep(random.uniform(*limits.RECONNECT_SECONDS))
@@ -102,6 +108,10 @@ class Reader:
     def _silence(self) -> float:
         return time.monotonic() - self._heard
 
+    @property
+    def _is_complete(self) -> bool:
+        return self._listening and self._gaps.caught_up
+
     async def _session(self, connection: Connection) -> None:
         # With a timeout of its own it would not notice a connection that is lost while it sends.
         connection.socket_timeout = None
@@ -110,19 +120,12 @@ class Reader:
             await _send(connection, "SUBSCRIBE", keys.CONTROL)
         self._requested.clear()
         self._confirmed.clear()
-        self._gaps.looks.clear()
-        self._gaps.mark(keys.CONTROL, *self._topics)
+        self._gaps.begin(self._topics)
+        self._gaps.mark(keys.CONTROL)
         metrics.reader_sessions.inc()
-        jobs = [
-            asyncio.create_task(job)
-            for job in (self._receive(connection), self._compare(connection), self._tick(connection))
-        ]
-        try:
-            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await tasks.end(jobs)
-        for job in done:
-            job.result()
+        await tasks.until_one_ends(
+            self._receive(connection), self._compare(connection), self._tick(connection)
+        )
 
     async def _receive(self, connection: Connection) -> None:
         count = 0

@@ -32,9 +32,10 @@ class Topic:
         self._ungreeted: set[Listener] = set()
         self.bytes = 0  # of the tail
         self._tail: deque[Event] = deque()  # the events up to `position`
-        # What is still to be done, in order: events to write, listeners to add after them, a loss to report.
+        # What is still to be done, in order: events to write, listeners to add after them, a loss to report,
+        # somebody to tell that it is done so far.
         # New events wait here while a large audience is written to.
-        self._queue: deque[Event | Notice | Listener | Cursor] = deque()
+        self._queue: deque[Event | Notice | Listener | Cursor | asyncio.Future[None]] = deque()
         self._work: Iterator[None] | None = None
         self._later = later or asyncio.get_running_loop().call_later
         self.owner: Allowance | None = None  # of the address with which it began
@@ -113,6 +114,13 @@ class Topic:
             listener.write(notice)
         self._ungreeted.clear()
 
+    async def written(self) -> None:
+        """Returns when what came so far is written to all listeners."""
+        if self._work is not None:
+            done = asyncio.get_running_loop().create_future()
+            self._queue.append(done)
+            await done
+
     def join(self, listener: Listener) -> None:
         """Gives `listener` every event after `position`, and none that is already on its way to others."""
         if self._work is None:
@@ -175,6 +183,9 @@ class Topic:
             elif isinstance(item, Cursor):
                 for listener in tuple(self.listeners):
                     listener.subscribed(self.name, item, False)
+            elif isinstance(item, asyncio.Future):
+                if not item.done():
+                    item.set_result(None)
             else:
                 self._add(item)
 

@@ -35,6 +35,8 @@ def listening(
     expiry = subscribing = None
     try:
         admission.serve(listener)
+        if door.listeners.news is not None:
+            listener.write(door.listeners.news)
         ticket = admission.ticket
         if ticket is not None and door.refusal(topic, None) is not None:
             loop = asyncio.get_running_loop()

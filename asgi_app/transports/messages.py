@@ -89,6 +89,22 @@ class Presence(_Message):
     count: int
 
 
+class Behind(_Message):
+    """To the client: Redis is not responding, so that events after `since` (RFC 3339) may be missing.
+
+    Until `current` comes.
+    """
+
+    op: Literal["behind"] = "behind"
+    since: str
+
+
+class Current(_Message):
+    """To the client, after `behind`: what was missing has been sent, and events arrive again."""
+
+    op: Literal["current"] = "current"
+
+
 class Pong(_Message):
     """To the client: the answer to a ping."""
 

@@ -59,7 +59,8 @@ class Poll:
 
     def write(self, batch: Batch) -> None:
         if isinstance(batch, Notice):
-            (self._presence,) = batch.messages
+            if batch.name == "presence":
+                (self._presence,) = batch.messages
         elif batch.events:
             self._events += batch.messages
             self._cursor = batch.events[-1].id

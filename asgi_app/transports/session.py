@@ -49,6 +49,12 @@ class Session:
             loop = asyncio.get_running_loop()
             self._expiry = loop.call_later(self._ticket.seconds_left(), self._expire)
 
+    def greet(self) -> None:
+        """Says what every new client is told first, if there is something."""
+        if self._door.listeners.news is not None:
+            for message in self._door.listeners.news.messages:
+                self._connection.say(message)
+
     async def handle(self, text: str) -> None:
         """Does what one message asks for. Never fails; may end the connection."""
         if self._too_many():

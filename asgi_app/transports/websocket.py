@@ -85,10 +85,14 @@ class WebSocketEndpoint:
                 meter.allowance = admission.allowance
             direct: DirectConnection | None = extensions.get(DIRECT)
             if direct is not None:
-                direct.hand_over(Session(direct, self._hub, self._door, admission), first)
+                session = Session(direct, self._hub, self._door, admission)
+                direct.hand_over(session, first)
+                session.greet()
                 return
             connection = PlainConnection(WebSocket(scope, receive, send))
-            await connection.run(Session(connection, self._hub, self._door, admission), first)
+            session = Session(connection, self._hub, self._door, admission)
+            session.greet()
+            await connection.run(session, first)
         except BaseException:
             admission.leave()
             raise
