@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ class Cable:
         self._ends: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._whole = True
+        self._forgotten = 0  # how often
         self._blocked: frozenset[str] = frozenset()
         self._swallowed: frozenset[str] = frozenset()
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -44,6 +46,10 @@ class Cable:
             ends, self._ends = self._ends, set()
         for end in ends:
             _hang_up(end)
+
+    def forget(self) -> None:
+        """Swallows all that the open connections carry, and ends none of them: as a NAT that forgot them."""
+        self._forgotten += 1
 
     def block(self, *paths: str, swallow: bool = False) -> None:
         """From now on hangs up on requests for these paths, or never answers them; all others pass.
@@ -79,21 +85,26 @@ class Cable:
             near.close()
             return
         far.settimeout(None)
+        begun = self._forgotten
+
+        def passes() -> bool:
+            return begun == self._forgotten
+
         with self._lock:
             whole = self._whole
             if whole:
                 self._ends |= {near, far}
         if whole:
-            back = threading.Thread(target=_relay, args=(far, near), daemon=True)
+            back = threading.Thread(target=_relay, args=(far, near, passes), daemon=True)
             back.start()
-            self._relay_requests(near, far)
+            self._relay_requests(near, far, passes)
             back.join()
         with self._lock:
             self._ends -= {near, far}
         near.close()
         far.close()
 
-    def _relay_requests(self, near: socket.socket, far: socket.socket) -> None:
+    def _relay_requests(self, near: socket.socket, far: socket.socket, passes: Callable[[], bool]) -> None:
         with contextlib.suppress(OSError):
             while data := near.recv(CHUNK):
                 line = REQUEST_LINE.match(data)
@@ -101,16 +112,19 @@ class Cable:
                 if path in self._blocked:
                     _hang_up(near)
                     break
-                if path not in self._swallowed:
+                if path not in self._swallowed and passes():
                     far.sendall(data)
-        _hang_up(far)
+        if passes():
+            _hang_up(far)
 
 
-def _relay(source: socket.socket, target: socket.socket) -> None:
+def _relay(source: socket.socket, target: socket.socket, passes: Callable[[], bool]) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(CHUNK):
-            target.sendall(data)
-    _hang_up(target)
+            if passes():
+                target.sendall(data)
+    if passes():
+        _hang_up(target)
 
 
 def _hang_up(end: socket.socket) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 import tarfile
@@ -9,11 +10,14 @@ import tomllib
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.settings import ROOT
+from tests.harness.local import LocalStack
 from tests.harness.redis_server import RedisServer
+from tests.harness.sidecar import Publisher
 
 KIT = ROOT / "corkboard"
 SHARED = ("name", "version", "description", "license", "requires-python", "dependencies", "entry-points")
@@ -22,6 +26,11 @@ SHARED = ("name", "version", "description", "license", "requires-python", "depen
 def project(folder: Path) -> dict[str, object]:
     with (folder / "pyproject.toml").open("rb") as file:
         found: dict[str, object] = tomllib.load(file)["project"]
+    return found
+
+
+def extra(project: dict[str, Any], name: str) -> list[str]:
+    found: list[str] = project["optional-dependencies"][name]
     return found
 
 
@@ -34,6 +43,7 @@ def run(*words: str | Path, folder: Path | None = None, good: bool = True) -> st
 def test_both_folders_describe_the_same_package() -> None:
     whole, kit = project(ROOT), project(KIT)
     assert {name: whole[name] for name in SHARED} == {name: kit[name] for name in SHARED}
+    assert extra(whole, "client") == extra(kit, "client")
 
 
 @pytest.fixture(scope="module")
@@ -186,18 +196,66 @@ print(len(corkboard.publish_many([(topic, "y"), (topic, "z")])))
 """
 
 
-@pytest.mark.parametrize("version", ["3.9", f"{sys.version_info.major}.{sys.version_info.minor}"])
-def test_it_runs_with_the_oldest_versions_that_it_allows(
-    wheels: dict[Path, Path], server: RedisServer, topic: str, version: str, tmp_path: Path
-) -> None:
+def old_environment(version: str, folder: Path, *packages: str | Path) -> Path:
+    """The Python of an environment of this version with these packages; skips the test if there is none."""
     uv = [sys.executable, "-m", "uv", "--quiet", "--no-python-downloads"]
-    python = tmp_path / "venv" / "bin" / "python"
+    python = folder / "venv" / "bin" / "python"
     managed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
     for found in (version, *managed):
-        if subprocess.run([*uv, "venv", "--python", found, tmp_path / "venv"], check=False).returncode == 0:
+        if subprocess.run([*uv, "venv", "--python", found, folder / "venv"], check=False).returncode == 0:
             break
     else:
         pytest.skip(f"there is no Python {version} on this machine")
-    run(*uv, "pip", "install", "--python", python, wheels[KIT], "redis==5.0.0", "pyjwt==2.4.0")
+    run(*uv, "pip", "install", "--python", python, *packages, "redis==5.0.0", "pyjwt==2.4.0")
+    return python
+
+
+versions = pytest.mark.parametrize("version", ["3.9", f"{sys.version_info.major}.{sys.version_info.minor}"])
+
+
+@versions
+def test_it_runs_with_the_oldest_versions_that_it_allows(
+    wheels: dict[Path, Path], server: RedisServer, topic: str, version: str, tmp_path: Path
+) -> None:
+    python = old_environment(version, tmp_path, wheels[KIT])
     assert run(python, "-c", OLDEST, topic, folder=tmp_path) == "2\n"
     assert [event["type"] for event in server.events(topic)] == ["x", "y", "z"]
+
+
+LISTENING = """
+import warnings; warnings.simplefilter("error")
+import asyncio, sys
+from corkboard.client import connect, listen
+site, topic, cursor = sys.argv[1:]
+
+async def main():
+    async with connect(site, {topic: cursor}) as stream:
+        print(await stream.receive())
+        try:
+            await asyncio.wait_for(stream.receive(), 0.1)
+        except asyncio.TimeoutError:
+            print("nothing more")
+
+with listen(site, {topic: cursor}) as stream:
+    print(stream.receive(30))
+    try:
+        stream.receive(0.1)
+    except TimeoutError:
+        print("nothing more")
+asyncio.run(main())
+"""
+
+
+@versions
+def test_its_client_runs_with_the_oldest_versions_that_it_allows(
+    wheels: dict[Path, Path], local_stack: LocalStack, version: str, tmp_path: Path
+) -> None:
+    (least,) = extra(project(KIT), "client")
+    python = old_environment(version, tmp_path, wheels[KIT], least.replace(">=", "=="))
+    topic, publish = f"board:oldest-{secrets.token_hex(6)}", Publisher(local_stack.state.app_env)
+    first, second = publish(topic), publish(topic, "hello")
+    said = run(python, "-c", LISTENING, local_stack.base_url, topic, first, folder=tmp_path)
+    event, nothing = said.splitlines()[:2]
+    assert said == f"{event}\n{nothing}\n" * 2
+    assert f"topic={topic!r}, id={second!r}, type='test'" in event
+    assert nothing == "nothing more"

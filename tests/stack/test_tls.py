@@ -14,6 +14,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from corkboard.client import Event, Refused, listen
 from tests.harness.certificates import Authority
 from tests.harness.clients import wait_for
 from tests.harness.compose import ComposeStack, engine_missing
@@ -164,6 +165,18 @@ def test_a_renewed_certificate_is_used_at_once_and_no_socket_ends_for_it(site: S
         site.authority.issue(NAME)
         wait_for(lambda: serial() != before, "the new certificate", 10)
         post_and_receive(site, listener, board)
+
+
+def test_the_python_client_listens_if_it_trusts_the_certificate(site: Site) -> None:
+    board, url = f"tls-{secrets.token_hex(4)}", f"https://{site.netloc}"
+    here = {"address": ("127.0.0.1", site.port), "proxy": None}
+    with listen(url, [f"board:{board}"], ssl=site.authority.context(), **here) as stream:
+        answer = site.request("POST", "/api/notes", json={"board": board, "text": "by TLS"})
+        item = stream.receive(30)
+        assert isinstance(item, Event)
+        assert item.data == answer.json()
+    with pytest.raises(Refused, match="certificate verify failed"):
+        listen(url, [f"board:{board}"], **here).receive(30)
 
 
 def post_and_receive(site: Site, listener: ClientConnection, board: str) -> None:
