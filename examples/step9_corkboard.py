@@ -1,64 +1,42 @@
-"""Step 9. This deployment: a client is cut off, notes are written meanwhile, and it misses none.
+"""Step 9. This deployment: a client leaves, notes are written meanwhile, and it misses none.
 
     make up && python -m examples.step9_corkboard
 
 As in step 7, chance decides which worker of Flask writes and which sidecar holds the WebSocket. Here it does
 not matter: a note and its event are one step in Redis, every sidecar reads every event, and a client resumes
-from the number of the last event that it received.
+from the number of the last event that it received. The kit's client does so by itself when its connection
+breaks; here it is told to leave.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Any
 
 import httpx
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+
+from corkboard.client import Event, Refused, connect
 
 
-class Listener:
-    """Receives every event of a topic after `cursor`, once and in order, over any number of connections."""
+async def hear(site: str, topic: str, cursor: str, events: int) -> str:
+    """Listens to a topic from `cursor` on until so many events came; the cursor after the last one.
 
-    def __init__(self, site: str, topic: str, cursor: str) -> None:
-        self._url = f"{site.replace('http', 'ws', 1)}/ws"
-        self._topic = topic
-        self.cursor = cursor
-        self._socket: ClientConnection | None = None
-
-    async def events(self) -> AsyncGenerator[dict[str, Any]]:
-        """Yields events; reconnects with growing pauses whenever the connection is lost.
-
-        Raises:
-            LookupError: the server no longer has what was missed: fetch the list and begin at its cursor.
-        """
-        async for socket in connect(self._url, proxy=None):
-            self._socket = socket
-            try:
-                await socket.send(json.dumps({"op": "subscribe", "topic": self._topic, "since": self.cursor}))
-                async for text in socket:
-                    message = json.loads(text)
-                    if message["op"] == "subscribed" and not message["recovered"]:
-                        raise LookupError(f"{self._topic} no longer goes back to {self.cursor}")
-                    if message["op"] == "event":
-                        self.cursor = message["id"]
-                        yield message
-            except ConnectionClosed:
-                pass
-            print("cut off; coming back")
-
-    def cut(self) -> None:
-        """Breaks the connection without a close frame."""
-        if self._socket is not None:
-            self._socket.transport.abort()
+    Raises:
+        LookupError: the server no longer has what was missed: fetch the list and begin at its cursor.
+    """
+    async with connect(site, {topic: cursor}, proxy=None) as stream:
+        for _ in range(events):
+            event = await stream.receive()
+            if not isinstance(event, Event):
+                raise LookupError(f"{topic} no longer goes back to {cursor}")
+            cursor = event.id
+            print(f"heard     {event.data['text']}   ({cursor})")
+    return cursor
 
 
 async def main(site: str, board: str) -> None:
-    """Listens to a board, breaks its connection, and receives all that was written meanwhile."""
+    """Listens to a board, leaves, and receives all that was written meanwhile."""
+    topic = f"board:{board}"
     async with httpx.AsyncClient(base_url=site, trust_env=False) as app:
 
         async def pin(text: str) -> None:
@@ -67,23 +45,17 @@ async def main(site: str, board: str) -> None:
             print(f"pinned    {text}")
 
         page = (await app.get("/api/notes", params={"board": board})).raise_for_status().json()
-        listener = Listener(site, f"board:{board}", page["cursor"])
         await pin("while here")
-        async with aclosing(listener.events()) as events:
-            async for event in events:
-                text = event["data"]["text"]
-                print(f"heard     {text}   ({event['id']})")
-                if text == "while here":
-                    listener.cut()
-                    await pin("while away")
-                    await pin("while away, too")
-                if text == "while away, too":
-                    return
+        cursor = await hear(site, topic, page["cursor"], 1)
+        print("away")
+        await pin("while away")
+        await pin("while away, too")
+        await hear(site, topic, cursor, 2)
 
 
 if __name__ == "__main__":
     arguments = dict(enumerate(sys.argv[1:]))
     try:
         asyncio.run(main(arguments.get(0, "http://localhost:8080"), arguments.get(1, "examples")))
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, Refused) as error:
         raise SystemExit(f"the deployment does not answer ({error}): start it with `make up`") from None
