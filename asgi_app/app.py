@@ -18,6 +18,7 @@ from asgi_app.settings import Settings
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import Listeners
 from asgi_app.topics.reader import Reader
+from asgi_app.topics.whispers import Whispers
 
 
 class Sidecar:
@@ -26,7 +27,8 @@ class Sidecar:
     def __init__(self, settings: Settings) -> None:
         self.listeners = Listeners()
         self._reader = Reader(settings, self.listeners.revoke)
-        self._hub = Hub(self._reader, limits.TOPICS_PER_SOCKET * settings.max_sockets)
+        self._whispers = Whispers(self._reader.redis, settings.whisper_topics)
+        self._hub = Hub(self._reader, self._whispers, limits.TOPICS_PER_SOCKET * settings.max_sockets)
         self.door = Door(settings, self._reader, self.listeners)
         self.queue = leaving.Queue(self._reader.redis, settings.drain_seconds)
         routes = [
@@ -59,6 +61,7 @@ class Sidecar:
             asyncio.create_task(job)
             for job in (
                 self._reader.run(),
+                self._whispers.run(),
                 self._hub.keep_trimmed(),
                 self.door.allowances.keep_few(),
                 presence.Counter(self._reader.redis, self._hub).run(),

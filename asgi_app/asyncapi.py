@@ -15,11 +15,17 @@ from pydantic.json_schema import models_json_schema
 
 from asgi_app.transports import messages
 
-FROM_CLIENT: tuple[type[BaseModel], ...] = (messages.Subscribe, messages.Unsubscribe, messages.Ping)
+FROM_CLIENT: tuple[type[BaseModel], ...] = (
+    messages.Subscribe,
+    messages.Unsubscribe,
+    messages.Whisper,
+    messages.Ping,
+)
 TO_CLIENT: tuple[type[BaseModel], ...] = (
     messages.Subscribed,
     messages.EventMessage,
     messages.Presence,
+    messages.Whispered,
     messages.Behind,
     messages.Current,
     messages.Pong,

@@ -34,6 +34,13 @@ REPLAY_BYTES = 64 * 1024  # one step of a replay
 REPLAY_WAIT_SECONDS = 10.0
 TOPICS_PER_SOCKET = 2  # on average, topics that nobody else listens to
 
+# What clients whisper to each other. Beyond the writes of a process, whispers are dropped.
+WHISPER_BYTES = 1024
+WHISPERS_PER_SECOND = 20  # of one connection
+ALL_WHISPERS_PER_SECOND = 4000  # of all clients, with a share for each address as above
+WHISPERS_WAITING = 1000  # for Redis
+WHISPER_WRITES_PER_SECOND = 50_000
+
 # Event streams and polls, and plain HTTP.
 IDLE_SECONDS = 15.0  # until a quiet stream shows that it is alive
 POLL_SECONDS = 30.0

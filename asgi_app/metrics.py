@@ -44,7 +44,9 @@ recoveries = Counter("corkboard_recoveries", "Clients that came back with a curs
 evictions = Counter("corkboard_evictions", "Connections that the sidecar ended, by close code", ["code"])
 ready = Gauge("corkboard_ready", "1 while this process serves clients, as /ws/readyz says")
 limited = Counter(
-    "corkboard_limited", "Times that a client reached a limit, by limit: frames, replays, topics", ["limit"]
+    "corkboard_limited",
+    "Times that a client reached a limit, by limit: frames, replays, topics, whispers",
+    ["limit"],
 )
 reader_sessions = Counter("corkboard_reader_sessions", "Connections of the reader to Redis so far")
 reader_silence = Gauge("corkboard_reader_silence_seconds", "Since the last sign of life from Redis")
@@ -60,7 +62,7 @@ for outcome in ("recovered", "lost"):
     recoveries.labels(outcome)
 for code in (1003, 1008, 1012, 1013, 4401, 4403):
     evictions.labels(code)
-for limit in ("frames", "replays", "topics"):
+for limit in ("frames", "replays", "topics", "whispers"):
     limited.labels(limit)
 for path in ("/ws", "/ws/events", "/ws/poll"):
     for outcome in ("accepted", "401", "403", "429", "503"):

@@ -90,6 +90,10 @@ class Settings(Place):
         default=("board:*",),
         description="Globs of the topics that anybody may subscribe to, or `none`. All others need a ticket.",
     )
+    whisper_topics: CommaSeparatedOrNone = Field(
+        default=("board:*",),
+        description="Globs of the topics whose subscribers may whisper to each other, or `none`.",
+    )
     allowed_origins: CommaSeparated = Field(
         default=(),
         description="Origins whose pages may open sockets, as in "

@@ -9,7 +9,7 @@
 --   once:{T}     hash    key of an event -> its id; fields expire
 -- Beside them revoked:{control}, a zset: subject -> tickets issued until then (Unix time) are void, and
 -- two hashes of the sidecars, which expire: presence:processes, and presence:of:PROCESS: topic -> how many listen there.
--- The channel event:{T} carries "EPOCH-OFFSET JSON".
+-- The channel event:{T} carries "EPOCH-OFFSET JSON". On whisper:{T} sidecars pass on what clients say to each other.
 --
 -- A caller declares topic:{T} only: it decides the slot, and the other keys are in the same one.
 -- @VERSION@ is a digest of the library, put in by whoever loads it: during a rolling upgrade the old app

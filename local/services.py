@@ -181,6 +181,7 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
         environment.setdefault("SECRET_KEY_FILE", str(state.secrets / "asgi" / "secret_key"))
     if settings.app:
         environment.setdefault("PUBLIC_TOPICS", "none")
+        environment.setdefault("WHISPER_TOPICS", "none")
     if dev:
         # Of any kind: the browser's scripts are in that folder too.
         command = [sys.executable, "-m", "watchfiles", "--filter", "default", shlex.join(command), "asgi_app"]

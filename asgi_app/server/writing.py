@@ -23,6 +23,10 @@ class WritingProtocol(MeteredProtocol):
     def write(self, batch: Batch) -> None:
         self._send(batch.frames)
 
+    def whisper(self, batch: Batch) -> None:
+        if not self.transport.get_write_buffer_size():
+            self._send(batch.frames)
+
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
         self.say(messages.subscribed(topic, cursor, recovered))
 

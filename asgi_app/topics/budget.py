@@ -32,6 +32,13 @@ class Rate:
         self._free = max(self._free, now - 1) + amount / self._per_second
         return max(0.0, self._free - now)
 
+    def take_if_free(self, amount: float) -> bool:
+        """Takes it, unless the taker would have to wait."""
+        if self.take(0):
+            return False
+        self.take(amount)
+        return True
+
     @property
     def idle(self) -> bool:
         """Whether nothing was taken that is still to be paid for."""
@@ -41,12 +48,22 @@ class Rate:
 class Allowance:
     """One address. It outlives its connections until what they used is paid for."""
 
-    __slots__ = ("_all_replays", "_most_topics", "_replayed", "_replays", "frames", "sockets", "topics")
+    __slots__ = (
+        "_all_replays",
+        "_most_topics",
+        "_replayed",
+        "_replays",
+        "frames",
+        "sockets",
+        "topics",
+        "whispers",
+    )
 
     def __init__(self, share: float, sockets: int, all_replays: asyncio.Semaphore) -> None:
         self.sockets = 0
         self.topics = 0  # that began with this address
         self.frames = Rate(share * limits.ALL_FRAMES_PER_SECOND)
+        self.whispers = Rate(share * limits.ALL_WHISPERS_PER_SECOND)
         self._most_topics = limits.TOPICS_PER_SOCKET * sockets
         self._replayed = Rate(share * limits.REPLAYED_BYTES_PER_SECOND)
         self._replays = asyncio.Semaphore(max(1, int(share * limits.REPLAYS)))
@@ -55,7 +72,8 @@ class Allowance:
     @property
     def idle(self) -> bool:
         """Whether it can be forgotten."""
-        return not self.sockets and not self.topics and self.frames.idle and self._replayed.idle
+        rates = (self.frames, self.whispers, self._replayed)
+        return not self.sockets and not self.topics and all(rate.idle for rate in rates)
 
     def check_topics(self) -> None:
         """Whether one topic more may begin with this address.

@@ -74,6 +74,34 @@ class Notice(Batch):
         return b"event: %b\ndata: %b\n\n" % (self.name.encode(), self._json)
 
 
+class Whisper(Notice):
+    """What a client says to the others on the topic."""
+
+    def __init__(self, json: bytes, speaker: object) -> None:
+        super().__init__("whisper", json)
+        self.speaker = speaker  # the listener that gets nothing of it; None if it is in another process
+
+
+class Joined(Batch):
+    """Notices that are written together."""
+
+    def __init__(self, notices: Sequence[Notice]) -> None:
+        super().__init__(())
+        self._notices = notices
+
+    @property
+    def messages(self) -> Sequence[bytes]:
+        return [message for notice in self._notices for message in notice.messages]
+
+    @cached_property
+    def frames(self) -> bytes:
+        return b"".join([notice.frames for notice in self._notices])
+
+    @cached_property
+    def sse(self) -> bytes:
+        return b"".join([notice.sse for notice in self._notices])
+
+
 def frame(json: bytes) -> bytes:
     """JSON as one WebSocket text frame. Right only where no extension was negotiated."""
     return Frame(Opcode.TEXT, json).serialize(mask=False)

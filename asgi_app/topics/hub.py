@@ -16,6 +16,7 @@ from asgi_app.topics.history import History
 from asgi_app.topics.listener import Listener
 from asgi_app.topics.reader import Reader
 from asgi_app.topics.topic import Topic
+from asgi_app.topics.whispers import Whispers
 
 NOTHING = Batch(())
 # One step towards the end of a topic: where it begins, whether that is what was asked, what follows.
@@ -27,7 +28,8 @@ Key = tuple[str, str, int, int]
 class Hub:
     """Keeps each topic that has listeners up to date, and for a while afterwards."""
 
-    def __init__(self, reader: Reader, most_topics: int) -> None:
+    def __init__(self, reader: Reader, whispers: Whispers, most_topics: int) -> None:
+        self.whispers = whispers
         self.topics: dict[str, Topic] = {}
         self.come_and_go: set[str] = set()  # topics that listeners have joined or left; emptied by who counts
         self._reader = reader
@@ -143,6 +145,7 @@ class Hub:
         topic.owner = allowance
         allowance.topics += 1
         self._reader.follow(topic)
+        self.whispers.follow(topic)
         return topic
 
     def _leave(self, topic: Topic) -> None:
@@ -168,6 +171,7 @@ class Hub:
         if (timer := self._lingering.pop(topic.name, None)) is not None:
             timer.cancel()
         self._reader.unfollow(topic)
+        self.whispers.unfollow(topic)
         if topic.owner is not None:
             topic.owner.topics -= 1
         del self.topics[topic.name], self._interest[topic.name]

@@ -28,6 +28,11 @@ def topic_of(channel: bytes) -> str:
     return channel[len("event:{") : -1].decode()
 
 
+def whispers(topic: str) -> str:
+    """The Pub/Sub channel of what clients whisper on the topic, with messages of the form `ID JSON`."""
+    return f"whisper:{{{topic}}}"
+
+
 def presence(topic: str) -> str:
     """The hash in which version 2.0 keeps each process' number of listeners; its fields expire."""
     return f"presence:{{{topic}}}"

@@ -40,6 +40,9 @@ class Listener(Protocol):
     def write(self, batch: Batch) -> None:
         """Takes the next events, or a notice. The same batch is written to all listeners of a topic."""
 
+    def whisper(self, batch: Batch) -> None:
+        """Takes what others whisper, unless something still waits to be read: that comes first."""
+
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
         """Takes the position from which events follow.
 

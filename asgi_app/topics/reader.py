@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 
 from redis.asyncio.connection import Connection
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from asgi_app import limits, metrics, tasks
@@ -117,7 +116,7 @@ class Reader:
         connection.socket_timeout = None
         async with asyncio.timeout(2 * limits.ANSWER_SECONDS):
             await connection.connect()  # type: ignore[no-untyped-call]
-            await _send(connection, "SUBSCRIBE", keys.CONTROL)
+            await store.send(connection, "SUBSCRIBE", keys.CONTROL)
         self._requested.clear()
         self._confirmed.clear()
         self._gaps.begin(self._topics)
@@ -178,7 +177,7 @@ class Reader:
             if time.monotonic() - max(begun, self._heard) > limits.SILENCE_SECONDS:
                 raise TimeoutError("no answer to a ping")
             async with asyncio.timeout(limits.ANSWER_SECONDS):
-                await _send(connection, "PING", str(time.monotonic()))
+                await store.send(connection, "PING", str(time.monotonic()))
             self._gaps.mark(keys.CONTROL)
             # A message that never came leaves no hole in the numbers until the next one comes.
             await self._gaps.look(self._topics)
@@ -192,12 +191,12 @@ class Reader:
             if left:
                 self._requested.difference_update(left)
                 self._confirmed.difference_update(left)
-                await _send(connection, "UNSUBSCRIBE", *map(keys.channel, left))
+                await store.send(connection, "UNSUBSCRIBE", *map(keys.channel, left))
             known = [name for name in names if name in self._topics]
             new = [name for name in known if name not in self._requested]
             if new:
                 self._requested.update(new)
-                await _send(connection, "SUBSCRIBE", *map(keys.channel, new))
+                await store.send(connection, "SUBSCRIBE", *map(keys.channel, new))
             read = [self._topics[name] for name in known if name in self._confirmed]
             await self._gaps.fill(read)
             for topic in read:
@@ -209,10 +208,3 @@ class Reader:
         for subject, until in self._revoked.items():
             if before.get(subject) != until:
                 self._on_revoked(subject, until)
-
-
-async def _send(connection: Connection, *command: str) -> None:
-    # redis-py would connect anew, in silence and without the subscriptions.
-    if not connection.is_connected:
-        raise RedisConnectionError("the connection is lost")
-    await connection.send_command(*command)

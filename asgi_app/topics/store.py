@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import hiredis
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from asgi_app import limits
@@ -120,6 +121,17 @@ async def moved(redis: Redis, questions: Sequence[Question]) -> list[str]:
     finally:
         await redis.connection_pool.release(connection)
     return found
+
+
+async def send(connection: Connection, *command: str | bytes) -> None:
+    """Sends a command on a connection with subscriptions.
+
+    Raises:
+        RedisConnectionError: it is lost. redis-py would connect anew, in silence and without them.
+    """
+    if not connection.is_connected:
+        raise RedisConnectionError("the connection is lost")
+    await connection.send_command(*command)
 
 
 async def _answer(connection: AbstractConnection) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from asgi_app import limits, metrics
 from asgi_app.topics.budget import Allowance
 from asgi_app.topics.cursor import BEGINNING, Cursor
-from asgi_app.topics.event import Batch, Event, Notice
+from asgi_app.topics.event import Batch, Event, Joined, Notice, Whisper
 from asgi_app.topics.listener import Listener
 
 
@@ -108,6 +108,10 @@ class Topic:
         self._ungreeted.clear()
         self._enqueue(notice)
 
+    def whisper(self, whisper: Whisper) -> None:
+        """Writes it to all listeners but its speaker."""
+        self._enqueue(whisper)
+
     def greet(self, notice: Notice) -> None:
         """Writes a notice to the listeners that joined since the last `tell` or `greet`."""
         for listener in self._ungreeted:
@@ -178,6 +182,11 @@ class Topic:
                 while self._queue and isinstance(self._queue[0], Event):
                     events.append(self._queue.popleft())  # type: ignore[arg-type]
                 yield from self._write(Batch(events))
+            elif isinstance(item, Whisper):
+                whispers = [item]
+                while self._queue and isinstance(self._queue[0], Whisper):
+                    whispers.append(self._queue.popleft())  # type: ignore[arg-type]
+                yield from self._whisper(whispers)
             elif isinstance(item, Notice):
                 yield from self._write(item)
             elif isinstance(item, Cursor):
@@ -197,12 +206,26 @@ class Topic:
     def _write(self, batch: Batch) -> Iterator[None]:
         audience = tuple(self.listeners)
         for start in range(0, len(audience), limits.SLICE_LISTENERS):
-            part: Sequence[Listener] = audience[start : start + limits.SLICE_LISTENERS]
             if start:
                 yield
-                # One that left meanwhile may have come back with a cursor, and gets this from there.
-                part = [listener for listener in part if listener in self.listeners]
-            for listener in part:
+            for listener in self._slice(audience, start):
                 listener.write(batch)
         if batch.events:
             metrics.delivered(batch.events[0].json, len(batch.events), len(audience))
+
+    def _whisper(self, whispers: Sequence[Whisper]) -> Iterator[None]:
+        batch, audience = Joined(whispers), tuple(self.listeners)
+        speakers = {whisper.speaker for whisper in whispers}
+        for start in range(0, len(audience), limits.SLICE_LISTENERS):
+            if start:
+                yield
+            for listener in self._slice(audience, start):
+                if listener not in speakers:
+                    listener.whisper(batch)
+                elif others := [whisper for whisper in whispers if whisper.speaker is not listener]:
+                    listener.whisper(Joined(others))
+
+    def _slice(self, audience: Sequence[Listener], start: int) -> Sequence[Listener]:
+        part = audience[start : start + limits.SLICE_LISTENERS]
+        # One that left meanwhile may have come back with a cursor, and gets this from there.
+        return [listener for listener in part if listener in self.listeners] if start else part

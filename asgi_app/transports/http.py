@@ -86,6 +86,11 @@ class ByteStream:
         """The last bytes of the stream."""
         return b""
 
+    @property
+    def waits(self) -> bool:
+        """Whether something waits to be sent."""
+        return not self._empty.is_set()
+
     async def drained(self) -> None:
         await self._empty.wait()
 

@@ -9,7 +9,9 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic_core import to_json
 
+from asgi_app import limits
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.keys import TOPIC_PATTERN
 
@@ -17,6 +19,12 @@ from asgi_app.topics.keys import TOPIC_PATTERN
 def _cursor(text: str) -> str:
     Cursor.parse(text)
     return text
+
+
+def _small(data: object) -> object:
+    if len(to_json(data)) > limits.WHISPER_BYTES:
+        raise ValueError(f"at most {limits.WHISPER_BYTES} bytes of JSON")
+    return data
 
 
 TopicName = Annotated[str, StringConstraints(pattern=TOPIC_PATTERN)]
@@ -46,6 +54,14 @@ class Ping(_Message):
     """From the client: is the connection alive?"""
 
     op: Literal["ping"] = "ping"
+
+
+class Whisper(_Message):
+    """From the client: `data` for the others on `topic`, one of its own topics. It is not kept."""
+
+    op: Literal["whisper"] = "whisper"
+    topic: TopicName
+    data: Annotated[object, AfterValidator(_small)]
 
 
 class Subscribed(_Message):
@@ -89,6 +105,15 @@ class Presence(_Message):
     count: int
 
 
+class Whispered(_Message):
+    """To the client: what another client on the topic whispers. `from` is another for each connection."""
+
+    op: Literal["whisper"] = "whisper"
+    topic: str
+    from_: str = Field(serialization_alias="from")
+    data: object
+
+
 class Behind(_Message):
     """To the client: Redis is not responding, so that events after `since` (RFC 3339) may be missing.
 
@@ -115,10 +140,10 @@ class Error(_Message):
     """To the client: what was wrong with its message, and with which subscribe. The connection stays open."""
 
     op: Literal["error"] = "error"
-    code: Literal["bad_message", "not_allowed", "too_many_topics"]
+    code: Literal["bad_message", "not_allowed", "too_many_topics", "no_whispers", "too_many_whispers"]
     detail: str
     topic: str | None = None
 
 
-ClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="op")]
-client_message: TypeAdapter[Subscribe | Unsubscribe | Ping] = TypeAdapter(ClientMessage)
+ClientMessage = Annotated[Subscribe | Unsubscribe | Whisper | Ping, Field(discriminator="op")]
+client_message: TypeAdapter[Subscribe | Unsubscribe | Whisper | Ping] = TypeAdapter(ClientMessage)

@@ -66,6 +66,9 @@ class Poll:
             self._cursor = batch.events[-1].id
             self.complete.set()
 
+    def whisper(self, batch: Batch) -> None:
+        """Takes nothing: between two polls most of it would be lost."""
+
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:  # noqa: ARG002
         self._cursor = str(cursor).encode()
         if not recovered:

@@ -11,13 +11,22 @@ from typing import Protocol
 from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
-from asgi_app import limits
+from asgi_app import limits, metrics
 from asgi_app.door import Admission, Door
-from asgi_app.topics.budget import Crowded, TooManyTopics
+from asgi_app.topics.budget import Crowded, Rate, TooManyTopics
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import CROWDED, TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
-from asgi_app.transports.messages import Error, Ping, Pong, Subscribe, client_message
+from asgi_app.transports.messages import (
+    Error,
+    Ping,
+    Pong,
+    Subscribe,
+    Unsubscribe,
+    Whisper,
+    Whispered,
+    client_message,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +52,7 @@ class Session:
         self._ticket = admission.ticket
         self._topics: set[str] = set()
         self._heard: list[float] = []  # when the last messages came, time.monotonic()
+        self._whispers = Rate(limits.WHISPERS_PER_SECOND)
         self._expiry = None
         admission.serve(connection)
         if self._ticket is not None:
@@ -72,7 +82,9 @@ class Session:
             self._say(Pong())
         elif isinstance(message, Subscribe):
             await self._subscribe(message)
-        elif message.topic in self._topics:
+        elif isinstance(message, Whisper):
+            self._whisper(message)
+        elif isinstance(message, Unsubscribe) and message.topic in self._topics:
             self._leave(message.topic)
 
     def end(self) -> None:
@@ -81,6 +93,7 @@ class Session:
             self._expiry.cancel()
         for topic in tuple(self._topics):
             self._leave(topic)
+        self._hub.whispers.forget(self._connection)
         self._admission.leave()
 
     def _expire(self) -> None:
@@ -116,6 +129,19 @@ class Session:
             self._topics.add(topic)
             if had_ticket and self._ticket is None:  # it has expired meanwhile
                 self._expire()
+
+    def _whisper(self, message: Whisper) -> None:
+        whispers, topic = self._hub.whispers, message.topic
+        if topic not in self._topics or not whispers.allows(topic):
+            detail = f"not on {topic}: subscribe first, and see WHISPER_TOPICS"
+            self._say(Error(code="no_whispers", detail=detail))
+        elif not (self._whispers.take_if_free(1) and self._admission.allowance.whispers.take_if_free(1)):
+            metrics.limited.labels("whispers").inc()
+            detail = f"more than {limits.WHISPERS_PER_SECOND} a second, or too many from your address"
+            self._say(Error(code="too_many_whispers", detail=detail))
+        else:
+            said = Whispered(topic=topic, from_=whispers.id_of(self._connection), data=message.data)
+            whispers.say(topic, self._connection, said.model_dump_json(by_alias=True).encode())
 
     def _leave(self, topic: str) -> None:
         self._topics.discard(topic)

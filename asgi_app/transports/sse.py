@@ -45,6 +45,10 @@ class EventStream(ByteStream):
     def write(self, batch: Batch) -> None:
         self.put(batch.sse)
 
+    def whisper(self, batch: Batch) -> None:
+        if not self.waits:
+            self.put(batch.sse)
+
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
         """Puts an event named `subscribed`. Its id makes a browser resume from there."""
         message = messages.subscribed(topic, cursor, recovered)

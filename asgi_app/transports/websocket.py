@@ -114,6 +114,10 @@ class PlainConnection:
         for message in batch.messages:
             self.say(message)
 
+    def whisper(self, batch: Batch) -> None:
+        if self._empty.is_set():
+            self.write(batch)
+
     def subscribed(self, topic: str, cursor: Cursor, recovered: bool) -> None:
         self.say(messages.subscribed(topic, cursor, recovered))
 

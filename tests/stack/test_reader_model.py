@@ -27,6 +27,7 @@ from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.reader import Reader
+from asgi_app.topics.whispers import Whispers
 from tests.harness.redis_server import RedisServer
 from tests.harness.sidecar import Publisher
 
@@ -85,7 +86,7 @@ class Server:
         async with asyncio.timeout(30):
             while not reader.ready:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        return reader, Hub(reader, most_topics=10), job
+        return reader, Hub(reader, Whispers(reader.redis, ()), most_topics=10), job
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)

@@ -80,6 +80,13 @@ def test_a_session_says_nothing_that_is_not_in_it(stack: Stack, board: str) -> N
             assert expect("event")["type"] == kind
         send({"op": "subscribe", "topic": topic, "since": "feed-7"}, "subscribed")
         expect("presence")
+        with Socket(stack, topic=topic) as other:
+            other.expect("subscribed")
+            whisper = {"op": "whisper", "topic": topic, "data": {"typing": True}}
+            from_client.validate(whisper)
+            other.send(whisper)
+            expect("whisper")
+        send({"op": "whisper", "topic": "user:nobody", "data": None}, "error")
         from_client.validate({"op": "unsubscribe", "topic": topic})
     outages = {"behind", "current"}  # test_sidecar_outage.py
     assert said == {model.model_fields["op"].default for model in TO_CLIENT} - outages

@@ -57,6 +57,7 @@ def test_the_keys_and_channels_of_a_topic() -> None:
     assert keys.topic_of(keys.channel("T").encode()) == "T"
     assert f"redis.call('PUBLISH', '{keys.CONTROL}'" in FUNCTIONS
     assert f"{keys.REVOKED}, a zset" in FUNCTIONS
+    assert keys.whispers("T") in FUNCTIONS
     assert f"{keys.PROCESSES}, and {keys.counts('PROCESS')}: topic" in FUNCTIONS
 
 
@@ -66,6 +67,7 @@ def test_the_keys_and_channels_of_a_topic() -> None:
         *(("app", "~", name) for name in (keys.position("T"), keys.stream("T"), keys.REVOKED)),
         *(("asgi", "%R~", name) for name in (keys.position("T"), keys.stream("T"), keys.REVOKED)),
         *(("asgi", "~", name) for name in (keys.PROCESSES, keys.counts("P"), keys.presence("T"))),
+        ("asgi", "&", keys.whispers("T")),
         *((user, "&", name) for user in ("app", "asgi") for name in (keys.channel("T"), keys.CONTROL)),
     ],
 )

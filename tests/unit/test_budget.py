@@ -27,6 +27,13 @@ def test_a_rate_lets_a_seconds_worth_through_and_then_makes_each_wait_longer() -
     assert not rate.idle
 
 
+def test_what_is_taken_only_if_free_makes_nobody_wait() -> None:
+    rate = Rate(10)
+    assert [rate.take_if_free(5) for _ in range(4)] == [True, True, True, False]
+    assert not rate.take_if_free(0.1)
+    assert rate.take(0) <= 0.5
+
+
 def test_topics_are_as_many_as_the_connections_allow() -> None:
     allowance = allowances().of("a")
     allowance.topics = limits.TOPICS_PER_SOCKET

@@ -8,7 +8,7 @@ import pytest
 
 from asgi_app.limits import SLICE_LISTENERS, TAIL_EVENTS
 from asgi_app.topics.cursor import BEGINNING, Cursor
-from asgi_app.topics.event import Batch, Event, Notice
+from asgi_app.topics.event import Batch, Event, Notice, Whisper
 from asgi_app.topics.topic import Topic
 
 
@@ -194,6 +194,29 @@ def test_events_of_one_turn_are_written_together(topic: Topic, loop: Loop) -> No
         topic.accept(Cursor("a", offset), event(offset))
     loop.settle()
     assert batches == [10]
+
+
+def test_whispers_of_one_turn_are_written_together_and_nobody_hears_their_own(
+    topic: Topic, loop: Loop
+) -> None:
+    class Hearer(Recorder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heard: list[list[bytes]] = []
+            topic.join(self)  # type: ignore[arg-type]
+
+        def whisper(self, batch: Batch) -> None:
+            self.heard.append(list(batch.messages))
+
+    topic.leave(*topic.listeners)
+    speaker, another, hearer = Hearer(), Hearer(), Hearer()
+    for word, who in ((b"a", speaker), (b"b", another), (b"c", None), (b"d", speaker)):
+        topic.whisper(Whisper(word, who))
+    loop.settle()
+    assert hearer.heard == [[b"a", b"b", b"c", b"d"]]
+    assert speaker.heard == [[b"b", b"c"]]
+    assert another.heard == [[b"a", b"c", b"d"]]
+    assert topic.position == Cursor("a", 5)
 
 
 def test_who_joins_while_events_are_on_their_way_gets_only_those_after(topic: Topic, loop: Loop) -> None:
