@@ -83,6 +83,8 @@ class Core:
                 # The ticket is shown when a connection is opened: a new one needs a new connection.
                 raise Ending(detail, code=TICKET_EXPIRED)
             raise Refused(detail)
+        if op == "behind":
+            log.warning("the server cannot get events since %s", message["since"])
         if message.get("topic") not in self.cursors:
             return None
         if op == "event":

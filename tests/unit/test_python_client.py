@@ -139,6 +139,11 @@ def test_what_it_does_not_know_is_passed_over() -> None:
     assert say(core, "whatever") is None
 
 
+def test_a_server_that_cannot_get_events_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    assert say(live(), "behind", since="2026-11-20T14:02:00Z") is None
+    assert "since 2026-11-20T14:02:00Z" in caplog.text
+
+
 def test_the_pause_doubles_up_to_its_bound_and_is_spread_from_zero_on() -> None:
     for failures, bound in enumerate((0.5, 1, 2, 4, 8, 16, 20, 20)):
         assert bound * 0.8 < longest(Ending("no connection"), failures) <= bound
