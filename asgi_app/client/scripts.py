@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 FOLDER = Path(__file__).parent
 # Lines that hold nothing else. A script must not have lines that look like one inside of a text.
 COMMENT = re.compile(rb"^[ \t]*(/\*((?!\*/).)*\*/|//[^\n]*)\n", re.DOTALL | re.MULTILINE)
+INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
 IMPORT = re.compile(rb'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(rb"^export (?:\{[^}]*\};\n)?", re.MULTILINE)
 FOREVER = "public, max-age=31536000, immutable"
@@ -52,11 +53,12 @@ def routes(folder: Path = FOLDER) -> list[BaseRoute]:
 
 
 def joined(folder: Path = FOLDER) -> dict[str, bytes]:
-    """Each script of a folder by name, without comments, and with what it imports in place of the imports.
+    """Each script of a folder by name, with what it imports in place of the imports; no comments, no indents.
 
     So the names at the top of scripts that are joined must differ.
     """
-    scripts = {path.name: COMMENT.sub(b"", path.read_bytes()) for path in sorted(folder.glob("*.js"))}
+    files = sorted(folder.glob("*.js"))
+    scripts = {path.name: INDENT.sub(b"", COMMENT.sub(b"", path.read_bytes())) for path in files}
 
     def join(name: str, inside: set[str]) -> bytes:
         def content(imported: re.Match[bytes]) -> bytes:

@@ -246,3 +246,17 @@ test("after close() nothing happens, even from within a callback", async () => {
     assert.ok(one.made.every(({ isClosed }) => isClosed));
   }
 });
+
+test("who closes because of a refusal is told nothing more", async () => {
+  const statuses = [];
+  const one = client({
+    receive: ({ op }) => op === "error" && one.connection.close(),
+    onStatus: (status) => statuses.push(status),
+  });
+  await settle();
+  one.last().speak();
+  one.last().lose({ status: 401, refusal: { op: "error" } });
+  await pass(60_000);
+  assert.deepEqual(statuses, ["connecting", "live"]);
+  assert.equal(one.made.length, 1);
+});
