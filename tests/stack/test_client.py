@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.harness.api import create
 from tests.harness.cable import Cable
-from tests.harness.clients import http, wait_for
+from tests.harness.clients import frozen_redis, http, wait_for
 from tests.harness.listening import listening
 from tests.harness.local import LocalStack
 from tests.harness.sidecar import ticket
@@ -109,3 +110,18 @@ def test_a_snapshot_and_the_events_after_it_are_everything_once(
         pin(local_stack, board, "last")
         client.wait("event", topic, "last")
         assert client.of("event") == [[topic, "after"], [topic, "last"]]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "sse"])
+def test_a_client_hears_when_events_cannot_arrive_and_when_they_do_again(
+    local_stack: LocalStack, url: str, board: str, transport: str
+) -> None:
+    topic = f"board:{board}"
+    with listening(url=url, topics=[topic]) as client:
+        client.wait("status", "live", transport)
+        with frozen_redis(local_stack):
+            ((since,), *_) = wait_for(lambda: client.of("behind"), "the client to hear of it")
+            assert datetime.fromisoformat(since) < datetime.now(UTC)
+        client.wait("behind", None)
+        pin(local_stack, board, "afterwards")
+        client.wait("event", topic, "afterwards")
