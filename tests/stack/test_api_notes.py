@@ -173,6 +173,7 @@ def test_head_says_what_get_says_without_the_body(client: httpx.Client, board: s
     [
         ("/api/notes", {"GET", "HEAD", "OPTIONS", "POST"}),
         ("/api/notes/main.0123456789abcdef", {"GET", "HEAD", "OPTIONS", "PATCH", "DELETE"}),
+        ("/api/notes/main.0123456789abcdef/restore", {"POST", "OPTIONS"}),
         ("/api/notes/export", {"GET", "HEAD", "OPTIONS"}),
         ("/api/tickets", {"POST", "OPTIONS"}),
         ("/api/openapi.json", {"GET", "HEAD", "OPTIONS"}),

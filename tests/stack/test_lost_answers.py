@@ -30,7 +30,7 @@ def relay(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Losi
     monkeypatch.setenv("CORKBOARD_ENV_FILE", str(server.app_env))
     with LosingRelay(server.port) as relay:
         url = settings.load().url.replace(f":{server.port}", f":{relay.port}")
-        corkboard.store.use(corkboard.store.Store(url, functions=[notes.FUNCTIONS]))
+        corkboard.store.use(corkboard.store.Store(url, functions=notes.FUNCTIONS))
         yield relay
         corkboard.store.use(None)
 
@@ -50,6 +50,7 @@ WRITES: dict[str, Callable[[str], bytes]] = {
     "update": lambda id_: notes.update(id_, {"done": True}),
     "update of a version": lambda id_: notes.update(id_, {"done": True}, [1]),
     "delete": lambda id_: notes.delete(id_),
+    "restore": lambda id_: notes.restore(id_, **ROOM),
 }
 
 
@@ -59,6 +60,8 @@ def test_a_write_whose_answer_is_lost_is_carried_out_once(
     server: RedisServer, relay: LosingRelay, name: str, late: bool
 ) -> None:
     id_ = ident(notes.create(new(), **ROOM))
+    if name == "restore":
+        notes.delete(id_)
     before = server.events(TOPIC)
     relay.lose(b"FCALL", late=late)
     answer = WRITES[name](id_)

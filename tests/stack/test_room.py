@@ -59,6 +59,27 @@ def test_a_full_board_says_so_and_takes_a_note_for_each_that_goes(client: FlaskC
     assert post(client, "a", keys[-1]).status_code == 201
 
 
+def test_deleted_notes_give_way_to_new_ones(client: FlaskClient) -> None:
+    first, second = (post(client, "a").json["id"] for _ in range(NOTES))
+    for note_id in (first, second):
+        assert client.delete(f"/api/notes/{note_id}").status_code == 200
+    assert post(client, "a").status_code == 201
+    # The older of the two has gone, and the board is full when the other one is back.
+    assert client.post(f"/api/notes/{first}/restore").status_code == 404
+    assert client.post(f"/api/notes/{second}/restore").status_code == 200
+    assert post(client, "a").status_code == 507
+
+
+def test_the_deleted_notes_of_a_board_that_gave_way_are_forgotten(
+    client: FlaskClient, server: RedisServer
+) -> None:
+    notes = {board: post(client, board).json["id"] for board in ("a", "b", "c")}
+    client.delete(f"/api/notes/{notes['a']}")
+    assert post(client, "d").status_code == 201
+    assert server.client().keys("*:{board:a}*") == []
+    assert client.post(f"/api/notes/{notes['a']}/restore").status_code == 404
+
+
 def test_a_board_more_is_refused_until_one_is_emptied_whose_history_gives_way(
     client: FlaskClient, server: RedisServer
 ) -> None:

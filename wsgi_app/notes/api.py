@@ -64,13 +64,8 @@ def create_note() -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise BadRequest("An Idempotency-Key has 1 to 255 printable ASCII characters and no space.")
-    settings: Settings = current_app.extensions["settings"]
     body = notes.create(
-        NewNote.model_validate_json(_body()),
-        max_notes=settings.max_notes_per_board,
-        max_boards=settings.max_boards,
-        idempotency_key=key,
-        client=_client(),
+        NewNote.model_validate_json(_body()), **_room(), idempotency_key=key, client=_client()
     )
     response = _json(body, 201, _version(body))
     response.headers["Location"] = f"{request.path}/{_id(body)}"
@@ -124,6 +119,12 @@ def delete_note(note_id: str) -> Response:
     return _json(notes.delete(note_id, _accepted_versions()))
 
 
+@blueprint.post("/notes/<note:note_id>/restore")
+def restore_note(note_id: str) -> Response:
+    """Takes a deletion back, within an hour. A repeat answers the note as it is."""
+    return _note(notes.restore(note_id, **_room()))
+
+
 class _NoteId(BaseConverter):
     # What cannot be an id is no note's address, so `/notes/export` has the methods of the export only.
     regex = notes.NOTE_ID.pattern
@@ -146,6 +147,11 @@ def init_app(app: Flask) -> None:
 def _turns(kind: str) -> Turns:
     turns: Turns = current_app.extensions["turns"][kind]
     return turns
+
+
+def _room() -> dict[str, int]:
+    settings: Settings = current_app.extensions["settings"]
+    return {"max_notes": settings.max_notes_per_board, "max_boards": settings.max_boards}
 
 
 def _client() -> str:

@@ -1,5 +1,6 @@
 -- Where a note and its event become one step: nobody ever sees a note without its event, nor an event
--- without its note. Appended to the kit's functions.lua, whose `append` and `once` it uses.
+-- without its note. Appended to the kit's functions.lua, whose `append` and `once` it uses,
+-- and to deleted.lua.
 --
 -- Keys beside those of the topic T of a board, with the same hash tag:
 --   notes:{T}    hash    note id -> the note as JSON
@@ -71,17 +72,15 @@ local function charge(memory, client, key, bytes)
   end
 end
 
--- Whether a zset has so many members. The Redis user of the app has no right to count them.
-local function has(zset, count)
-  return #redis.call('ZRANGE', zset, count - 1, count - 1) > 0
-end
-
 -- Forgets the board that has been empty for longest: who still listens there is told to fetch its notes again.
 local function forget_a_board(boards)
   for _, topic in ipairs(redis.call('ZRANGE', boards, '(0', '+inf', 'BYSCORE', 'LIMIT', 0, 10)) do
     local tag = ':{' .. topic .. '}'
     if not has('order' .. tag, 1) then
       redis.call('DEL', 'topic' .. tag, 'stream' .. tag, 'once' .. tag)
+      for _, kind in ipairs(KINDS) do
+        redis.call('DEL', kind .. tag .. ':deleted')
+      end
       redis.call('ZREM', boards, topic)
       return true
     end
@@ -103,6 +102,15 @@ local function no_room(boards, a)
   redis.call('ZADD', boards, 0, a.topic)
 end
 
+-- The time of a new note. `created_at` never goes back on a board, so that it has the order of the list, also when a
+-- clock is set back or two of them differ.
+local function time_of_new(a)
+  local newest = redis.call('ZRANGE', 'order:{' .. a.topic .. '}', -1, -1)[1]
+  local json = newest and redis.call('HGET', 'notes:{' .. a.topic .. '}', newest)
+  local before = json and string.match(json, '"created_at":"([^"]*)","updated_at":"[^"]*"}$')
+  return before and before > a.time and before or a.time
+end
+
 -- note_create: {'created', note}, also for a repeat, {'full', 'board' or 'boards'}, or {'mismatch'} when the key
 -- came with another request. With an Idempotency-Key there are two more keys: of what is remembered, and of what
 -- this client has.
@@ -114,8 +122,10 @@ local function note_create(keys, args)
     if refusal then
       return nil, nil, refusal
     end
+    make_room(a)
     local note = a.note
-    note.version, note.created_at, note.updated_at = 1, a.time, a.time
+    local time = time_of_new(a)
+    note.version, note.created_at, note.updated_at = 1, time, time
     local json, id, offset = save(a, note)
     redis.call('ZADD', 'order:{' .. a.topic .. '}', offset, note.id)
     return id, json
@@ -188,6 +198,8 @@ local function note_delete(keys, args)
     if full() then
       -- Its event may need more than the note did, and notes are worth more than history.
       a.history = math.ceil(a.history / FULL_HISTORY)
+    else
+      keep_deleted(a.topic, a.id, json)
     end
     local id = append(a.topic, a, json)
     redis.call('HDEL', 'notes:{' .. a.topic .. '}', a.id)
@@ -197,6 +209,30 @@ local function note_delete(keys, args)
     if not has(order, 1) then
       redis.call('ZADD', keys[2], redis.call('TIME')[1], a.topic)
     end
+    return id, json
+  end)
+end
+
+-- note_restore: a note that was deleted within the last hour hangs where it hung before, at its next version:
+-- {'restored', note}, also when it hangs there already, {'missing'}, or {'full', 'board' or 'boards'}.
+local function note_restore(keys, args)
+  local a = cjson.decode(args[1])
+  return once_a_call(a, 'restored', function()
+    local here = redis.call('HGET', 'notes:{' .. a.topic .. '}', a.id)
+    if here then
+      return nil, nil, { 'restored', here }
+    end
+    local offset, json, folded = find_deleted(a.topic, a.id)
+    local refusal = not offset and { 'missing' } or full() or no_room(keys[2], a)
+    if refusal then
+      return nil, nil, refusal
+    end
+    forget_deleted(a.topic, { a.id })
+    local note = cjson.decode(json)
+    note.version, note.updated_at, a.folded = note.version + 1, a.time, folded
+    local id
+    json, id = save(a, note)
+    redis.call('ZADD', 'order:{' .. a.topic .. '}', offset, a.id)
     return id, json
   end)
 end
@@ -247,5 +283,6 @@ end
 
 redis.register_function('note_create_@VERSION@', note_create)
 redis.register_function('note_update_@VERSION@', note_update)
+redis.register_function('note_restore_@VERSION@', note_restore)
 redis.register_function{ function_name = 'note_delete_@VERSION@', callback = note_delete, flags = { 'allow-oom' } }
 redis.register_function{ function_name = 'note_list_@VERSION@', callback = note_list, flags = { 'no-writes' } }

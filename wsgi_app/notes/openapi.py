@@ -118,6 +118,10 @@ def _paths() -> Json:
         {"200": _answer("The note as it was", note)},
         parameters=[_sent("If-Match")],
     )  # fmt: skip
+    restore_note = _operation(
+        "restore_note", "Take a deletion back, within an hour", (404, *BUSY, 507),
+        {"200": _answer("The note, where it was, at its next version", note, "ETag")},
+    )  # fmt: skip
     export_notes = _operation(
         "export_notes", "All notes of a board, newest first", (414, 422, *BUSY),
         {"200": _answer("A note as JSON on each line", _content("application/x-ndjson", {"type": "string"}))},
@@ -140,6 +144,7 @@ def _paths() -> Json:
         "/api/notes/{note_id}": {
             "parameters": [note_id], "get": get_note, "patch": update_note, "delete": delete_note,
         },
+        "/api/notes/{note_id}/restore": {"parameters": [note_id], "post": restore_note},
         "/api/tickets": {"post": create_ticket},
         "/api/openapi.json": {"get": describe},
     }  # fmt: skip

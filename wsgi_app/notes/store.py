@@ -22,7 +22,7 @@ from wsgi_app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-FUNCTIONS = Path(__file__).with_name("notes.lua")
+FUNCTIONS = tuple(Path(__file__).with_name(name) for name in ("deleted.lua", "notes.lua"))
 IDEMPOTENCY = "idem:{notes}"
 BOARDS = "order:{boards}"
 # The board is part of the id, so that an id alone leads to the note's topic.
@@ -70,7 +70,7 @@ def connect(settings: Settings) -> Store:
     """Redis with the functions of notes beside the kit's."""
     return Store(
         corkboard.settings.load().url,
-        functions=[FUNCTIONS],
+        functions=FUNCTIONS,
         connections=settings.redis_connections(),
         observe=timed,
     )
@@ -164,6 +164,20 @@ def delete(note_id: str, versions: list[int] | None = None) -> bytes:
         NoSuchNote, VersionConflict, StoreUnavailable
     """
     return _write("note_delete", "note.deleted", note_id, versions, {}, [BOARDS])
+
+
+def restore(note_id: str, *, max_notes: int, max_boards: int) -> bytes:
+    """Takes a deletion back: the note hangs where it hung. Returns it as JSON, at its next version.
+
+    A note that is there already is returned as it is. Of each board the last 100 deleted notes are kept, for
+    an hour, and none of those deleted while Redis is full. `max_notes`, `max_boards`: as for `create`.
+
+    Raises:
+        NoSuchNote: there never was one, or it was deleted too long ago.
+        BoardFull, StoreUnavailable
+    """
+    room = {"max_notes": max_notes, "max_boards": max_boards}
+    return _write("note_restore", "note.created", note_id, None, room, [BOARDS])
 
 
 def page(query: ListQuery) -> Page:
