@@ -48,6 +48,7 @@ RETRY_SECONDS = 1
 # Longer than nginx keeps an idle connection, so that nginx is the one that closes.
 KEEP_ALIVE_SECONDS = 75
 BACKLOG_CONNECTIONS = 4096
+SLOT_SECONDS = 0.25  # between two looks for a slot that nobody serves
 
 # What is kept of topics. One with events lingers without listeners: a page that is loaded again finds it
 # warm.

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-LOOK_SECONDS = 0.25  # between two looks for a slot that nobody serves
 PATIENCE_SECONDS = 0.5  # for a process that changes the folder, which takes a millisecond
 
 

@@ -21,7 +21,9 @@ from types import FrameType
 
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from slots import LOOK_SECONDS, Slots
+from slots import Slots
+
+SLOT_SECONDS = 0.25  # between two looks for a slot that nobody serves
 
 # Memory that the master shares with its workers, because it is there before they are.
 _is_ending = mmap.mmap(-1, 1)
@@ -87,7 +89,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Called by Gunicorn at least once a second, from when the worker accepts connections."""
         super().notify()
         now = time.monotonic()
-        if _slots is not None and now - self._looked > LOOK_SECONDS and self.alive and not _is_ending[0]:
+        if _slots is not None and now - self._looked > SLOT_SECONDS and self.alive and not _is_ending[0]:
             self._looked = now
             _slots.keep()
 

@@ -15,7 +15,7 @@ from asgi_app import limits, tasks
 from asgi_app.door import Door
 from asgi_app.leaving import Queue
 from asgi_app.topics.listener import RESTARTING
-from slots import LOOK_SECONDS, Slots
+from slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class DrainingServer(uvicorn.Server):
         while True:
             if self._door.unavailable() is None:
                 slots.keep()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(limits.SLOT_SECONDS)
 
     async def _drain(self) -> None:
         self._door.closing = True

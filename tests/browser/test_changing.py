@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,21 +25,6 @@ def test_an_edited_note_changes_in_the_other_page(open_wall: OpenWall, pin: Pin)
         expect(texts(page)).to_have_text(["Soup at eight"])
 
 
-def test_escape_leaves_a_note_as_it_was_and_keeps_what_was_typed(open_wall: OpenWall, pin: Pin) -> None:
-    pin("As it was")
-    page = open_wall()
-    edit(page, "As it was", "Something else")
-    page.keyboard.press("Escape")
-    expect(note(page, "As it was")).to_be_visible()
-    expect(page.get_by_role("button", name="Edit: As it was")).to_be_focused()
-    expect(page.get_by_text("What you changed is kept")).to_be_visible()
-    page.reload()
-    for kept in ("Something else", "As it was"):
-        act(page, "Edit", "As it was")
-        expect(page.get_by_label("Text of the note")).to_have_value(kept)
-        page.get_by_role("button", name="Cancel").click()
-
-
 def test_what_is_typed_while_a_note_is_being_saved_stays_in_the_editor(open_wall: OpenWall, pin: Pin) -> None:
     pin("One")
     page, there = open_wall(), open_wall()
@@ -61,29 +44,6 @@ def test_what_is_typed_while_a_note_is_being_saved_stays_in_the_editor(open_wall
         expect(texts(each)).to_have_text(["One, two, three"])
 
 
-def test_a_note_that_was_not_pinned_survives_a_reload(open_wall: OpenWall) -> None:
-    page = open_wall()
-    page.get_by_label("New note").fill("Half a thought")
-    page.reload()
-    expect(page.get_by_label("New note")).to_have_value("Half a thought")
-    page.get_by_role("button", name="Pin it").click()
-    expect(note(page, "Half a thought")).to_be_visible()
-    page.reload()
-    expect(note(page, "Half a thought")).to_be_visible()
-    expect(page.get_by_label("New note")).to_have_value("")
-
-
-def test_a_double_click_deletes_once_and_can_be_undone(open_wall: OpenWall, pin: Pin) -> None:
-    pin("Twice")
-    page = open_wall()
-    card = note(page, "Twice")
-    card.hover()
-    card.get_by_role("button", name="Delete: ").dblclick()
-    expect(page.get_by_role("listitem")).to_have_count(0)
-    page.get_by_role("button", name="Undo").click()
-    expect(note(page, "Twice")).to_be_visible()
-
-
 def test_done_and_paper_change_in_the_other_page(open_wall: OpenWall, pin: Pin) -> None:
     pin("Water the fern")
     here, there = open_wall(), open_wall()
@@ -95,23 +55,6 @@ def test_done_and_paper_change_in_the_other_page(open_wall: OpenWall, pin: Pin) 
     expect(note(there, "Water the fern").get_by_role("article")).to_have_attribute("data-color", "plum")
     act(there, "Done", "Water the fern")
     expect(here.get_by_role("button", name="Done: Water the fern")).to_have_attribute("aria-pressed", "false")
-
-
-def test_a_deleted_note_comes_back_with_undo(open_wall: OpenWall, pin: Pin) -> None:
-    pin("Not this one")
-    here, there = open_wall(), open_wall()
-    act(here, "Done", "Not this one")
-    by_button: Callable[[], object] = here.get_by_role("button", name="Undo").click
-    by_key: Callable[[], object] = partial(here.keyboard.press, "Control+z")
-    for undo in (by_button, by_key):
-        act(here, "Delete", "Not this one")
-        for page in (here, there):
-            expect(page.get_by_role("listitem")).to_have_count(0)
-        here.locator("body").click(position={"x": 5, "y": 400})
-        undo()
-        for page in (here, there):
-            back = page.get_by_role("button", name="Done: Not this one")
-            expect(back).to_have_attribute("aria-pressed", "true")
 
 
 @pytest.fixture
@@ -228,6 +171,45 @@ def test_search_and_filter_show_what_matches_also_of_what_happens_now(open_wall:
     page.get_by_label("Search notes").fill("nowhere")
     page.get_by_role("button", name="Show all notes").click()
     expect(texts(page)).to_have_text(["Bread", "Lemon cake", "Oat milk", "Lemons, six"])
+
+
+def test_a_search_has_an_address_a_count_and_marks(open_wall: OpenWall, pin: Pin, board: str) -> None:
+    for text in ("Lemons, six", "Oat milk", "Lemon cake with lemons"):
+        pin(text)
+    page = open_wall()
+    page.get_by_label("Search notes").fill("lemon")
+    page.wait_for_url(f"**/b/{board}?q=lemon")
+    for _ in range(2):
+        expect(texts(page)).to_have_text(["Lemon cake with lemons", "Lemons, six"])
+        expect(page.get_by_text("2 notes", exact=True)).to_be_visible()
+        page.wait_for_function("CSS.highlights.get('found').size === 3")
+        page.reload()
+    page.get_by_label("Search notes").fill("")
+    page.wait_for_url(f"**/b/{board}")
+    expect(texts(page)).to_have_count(3)
+    expect(page.get_by_text("2 notes", exact=True)).to_be_hidden()
+
+
+@pytest.mark.parametrize("filtered", ["search", "done"])
+def test_pinning_what_the_filter_does_not_show_says_where_it_is(
+    open_wall: OpenWall, pin: Pin, filtered: str
+) -> None:
+    pin("Lemons, six")
+    page = open_wall()
+    if filtered == "search":
+        page.get_by_label("Search notes").fill("lemon")
+    else:
+        page.get_by_role("combobox", name="Show").select_option("Done")
+    expect(texts(page)).to_have_text(["Lemons, six"] if filtered == "search" else [])
+    write(page, "Lemon curd")
+    if filtered == "search":
+        expect(texts(page)).to_have_text(["Lemon curd", "Lemons, six"])
+        expect(page.get_by_text("Pinned.")).to_be_hidden()
+        write(page, "Bread")
+    expect(page.get_by_text("Pinned. It does not match your search.")).to_be_visible()
+    page.get_by_role("button", name="Show everything").click()
+    everything = ["Lemon curd", "Lemons, six"]
+    expect(texts(page)).to_have_text(["Bread", *everything] if filtered == "search" else everything)
 
 
 def test_a_board_is_made_by_going_to_it(open_wall: OpenWall) -> None:

@@ -54,6 +54,29 @@ def test_markup_stays_text(open_wall: OpenWall) -> None:
         expect(page).not_to_have_title("broken")
 
 
+def test_an_address_can_be_followed_and_nothing_else_becomes_markup(open_wall: OpenWall) -> None:
+    page = open_wall()
+    text = "See https://example.org/a?b=c&d=<b>. Or (http://example.org), not javascript:alert(1)"
+    write(page, text)
+    expect(texts(page)).to_have_text(text)
+    links = texts(page).get_by_role("link")
+    expect(links).to_have_text(["https://example.org/a?b=c&d=", "http://example.org"])
+    for link in links.all():
+        expect(link).to_have_attribute("rel", "noopener noreferrer")
+        expect(link).to_have_attribute("href", link.inner_text())
+
+
+def test_the_title_counts_what_came_while_the_page_was_hidden(open_wall: OpenWall, pin: Pin) -> None:
+    page = open_wall()
+    title = page.title()
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    pin("One")
+    pin("Two")
+    expect(page).to_have_title(f"(2) {title}")
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page).to_have_title(title)
+
+
 def test_line_breaks_are_kept(open_wall: OpenWall, pin: Pin) -> None:
     pin("one\n  two")
     page = open_wall()

@@ -41,7 +41,7 @@ def test_the_first_view_is_light(open_wall: OpenWall, many: None) -> None:  # no
     expect(texts(page)).to_have_count(50)
     page.wait_for_load_state("networkidle")
     sizes = {request.url: request.sizes() for request in requests}
-    assert len(requests) <= 8, sorted(sizes)
+    assert len(requests) <= 12, sorted(sizes)
     assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes.values()) < 60_000
 
 

@@ -1,16 +1,15 @@
 /**
  * Talks to the API: single requests, and the outbox of notes that wait until they get through.
  *
- * @typedef {import("./layout.js").Note} Note
+ * @typedef {import("./paper.js").Note} Note
  * @typedef {{key: string, at: number, board: string, text: string, color: string, done?: boolean}} Entry a note in
  *   the outbox; `key`: its Idempotency-Key, `at`: when it was written
  */
-import { board, isWanted, own, put, remember, remove, settle } from "./cards.js";
-import { cards, element } from "./layout.js";
+import { board, isWanted, put, rememberOwn, remove, settle } from "./cards.js";
+import { cards, element } from "./paper.js";
 
 const ANSWER_WITHIN = 10_000;
 const KEPT = "corkboard:note:";
-const DRAFT = "corkboard:draft:";
 
 /** A request that failed. The message can be shown as it is. */
 export class Failure extends Error {
@@ -34,7 +33,7 @@ function randomId() {
  * @param {{method?: string, body?: object, headers?: Record<string, string>, id?: string}} [init]
  */
 export async function request(path, { method = "GET", body, headers = {}, id = randomId() } = {}) {
-  if (method !== "GET") remember(own, id);
+  if (method !== "GET") rememberOwn(id);
   let response;
   try {
     response = await fetch(path, {
@@ -60,30 +59,14 @@ export function say(text, calm = false) {
   element("message").toggleAttribute("data-calm", calm);
 }
 
-/**
- * Keeps text that has not been sent, also when the page is closed, until it is kept as "".
- * @param {string} name a note's id, or `board:` and the board's name
- * @param {string} text
- * @returns {boolean} whether it is safe: storage may be forbidden or full
- */
-export function keepDraft(name, text) {
-  try {
-    if (text) localStorage[DRAFT + name] = text;
-    else localStorage.removeItem(DRAFT + name);
-    return true;
-  } catch {
-    return false;
-  }
+/** Why something failed that is tried again without being asked for. @param {unknown} error */
+export function reason(error) {
+  const { status, message } = /** @type {Failure} */ (error);
+  return status ? "The server cannot answer just now." : message;
 }
 
-/** What was kept under this name. @param {string} name @returns {string} */
-export function draft(name) {
-  try {
-    return localStorage[DRAFT + name] ?? "";
-  } catch {
-    return "";
-  }
-}
+/** The address of a note in the API. @param {string} id */
+export const addressOf = (id) => `/api/notes/${encodeURIComponent(id)}`;
 
 // --- The outbox: a note is kept here until the server has it --------------------------------------
 
@@ -138,10 +121,13 @@ let sendTimer;
 
 /** What to do with a note that the server refuses for good. @type {(text: string, message: string) => void} */
 let refused = () => undefined;
+/** What to do when one was pinned that the filter does not show. */
+let hidden = () => {};
 
-/** Shows and sends what waits, now and whenever the network is back. @param {typeof refused} onRefused */
-export function openOutbox(onRefused) {
-  refused = onRefused;
+/** Shows and sends what waits, now and whenever the network is back.
+ * @param {typeof refused} onRefused @param {typeof hidden} onHidden */
+export function openOutbox(onRefused, onHidden) {
+  [refused, hidden] = [onRefused, onHidden];
   for (const entry of waiting()) showWaiting(entry, false);
   addEventListener("online", send);
   send();
@@ -150,7 +136,9 @@ export function openOutbox(onRefused) {
 /** Pins a note, now or as soon as the network lets it through.
  * @param {{text: string, color: string, done?: boolean}} note */
 export function pinNote(note) {
-  const entry = { key: randomId(), at: Date.now(), board, ...note };
+  // The order in which they were written, also when the clock is set back between them.
+  const at = Math.max(Date.now(), (waiting().at(-1)?.at ?? 0) + 1);
+  const entry = { key: randomId(), at, board, ...note };
   keep(entry);
   showWaiting(entry, true);
   send();
@@ -165,8 +153,8 @@ export async function send() {
     for (let entry; (entry = waiting()[0]); ) await sendOne(entry);
     pause = 1000;
   } catch (error) {
-    const { message, retryAfter } = /** @type {Failure} */ (error);
-    say(`${message} What you wrote is kept here and sent as soon as it can be.`, true);
+    const { retryAfter } = /** @type {Failure} */ (error);
+    say(`${reason(error)} What you wrote is kept here, and is sent by itself.`, true);
     sendTimer = setTimeout(send, Math.max(retryAfter, (0.5 + Math.random() / 2) * pause));
     pause = Math.min(30_000, pause * 2);
   }
@@ -186,6 +174,7 @@ async function sendOne(entry) {
     forget(key);
     if (!settle(key, note) && where === board && isWanted(note)) put(note, { fresh: true });
     say("");
+    if (where === board && !isWanted(note)) hidden();
   } catch (error) {
     const { status, message } = /** @type {Failure} */ (error);
     // What there is no room for goes back to its writer: what waits behind it may be for another board.

@@ -1,13 +1,12 @@
 /**
  * The notes that this page knows, and what happens to them.
  *
- * @typedef {import("./layout.js").Card} Card
- * @typedef {import("./layout.js").Note} Note
+ * @typedef {import("./paper.js").Card} Card
+ * @typedef {import("./paper.js").Note} Note
  * @typedef {import("/ws/client/types").Event} Event
  */
-import {
-  cards, element, fill, hang, heights, holdBack, isReading, list, paging, schedule, sorted, takeDown,
-} from "./layout.js";
+import { holdBack, isReading, schedule, takeDown } from "./layout.js";
+import { cards, element, fill, heights, list, paging, sorted } from "./paper.js";
 
 export const board = document.body.dataset.board ?? "main";
 /** Characters of a note, at most. */
@@ -15,18 +14,33 @@ export const LONGEST = Number(element("text").dataset.longest);
 /** Motion is unwelcome. */
 export const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Deleted lately: an answer that was on its way must not bring them back. @type {Set<string>} */
-export const deleted = new Set();
+/** Deleted lately, and at which version: an answer that was on its way must not bring them back. A note that is
+ * restored has a higher version. @type {Map<string, number>} */
+export const deleted = new Map();
 /** Request ids of this tab's own changes: their events are no news. @type {Set<string>} */
 export const own = new Set();
 /** What is looked for. @type {{q: string, done: boolean | null}} */
 export const filter = { q: "", done: null };
 
-/** Keeps the last thousand. @param {Set<string>} set @param {string} id */
-export function remember(set, id) {
-  set.add(id);
-  if (set.size > 1000) for (const oldest of set) return void set.delete(oldest);
+/** Keeps the last thousand. @param {Set<string> | Map<string, number>} known */
+function bound(known) {
+  if (known.size > 1000) for (const oldest of known.keys()) return void known.delete(oldest);
 }
+
+/** @param {string} id of a request of this tab */
+export function rememberOwn(id) {
+  own.add(id);
+  bound(own);
+}
+
+/** @param {string} id @param {number} [version] absent: whatever it is */
+export function rememberDeleted(id, version = Infinity) {
+  deleted.set(id, version);
+  bound(deleted);
+}
+
+/** @param {Note} note */
+const isDeleted = ({ id, version }) => (deleted.get(id) ?? -1) >= version;
 
 /** Puts a note, or another version of it, on a card. @param {Card} card @param {Note} note */
 export function show(card, note) {
@@ -43,7 +57,7 @@ export function show(card, note) {
  */
 export function put(note, { fresh = false, force = false } = {}) {
   const known = cards.get(note.id);
-  if (deleted.has(note.id) || (known && isShown(known.note, note, force))) return;
+  if (isDeleted(note) || (known && isShown(known.note, note, force))) return;
   if (known) {
     const { text, color } = known.note;
     show(known, note);
@@ -54,9 +68,8 @@ export function put(note, { fresh = false, force = false } = {}) {
     const card = { note, item: null, column: null, height: 0, y: 0, fresh, editor: null };
     cards.set(note.id, card);
     sort(card);
-    // Nothing may jump under the eyes of somebody who reads further down.
+    // Nothing may jump under the eyes of somebody who is reading.
     if (fresh && note.version && isReading()) holdBack(card);
-    else hang(card);
   }
   list.toggleAttribute("data-gliding", !still.matches && !isBusy());
   showEmpty();
@@ -67,13 +80,16 @@ export function put(note, { fresh = false, force = false } = {}) {
 const isShown = (known, note, force) =>
   force ? known.version === note.version && known.updated_at === note.updated_at : known.version >= note.version;
 
+/** `created_at` has the server's order. What the server does not have yet comes first: this device's clock may be
+ * wrong, and tells only which of them was written first. @param {Card} card */
+const rank = ({ note: { version, created_at } }) => Date.parse(created_at) + (version ? 0 : 1e15);
+
 /** Among notes of the same moment a fresh one goes first. @param {Card} card */
 function sort(card) {
-  const time = (/** @type {Card} */ { note }) => Date.parse(note.created_at);
-  const at = time(card);
+  const at = rank(card);
   let index = card.fresh ? 0 : sorted.length;
-  if (card.fresh) while (index < sorted.length && time(sorted[index]) > at) index += 1;
-  else while (index > 0 && time(sorted[index - 1]) < at) index -= 1;
+  if (card.fresh) while (index < sorted.length && rank(sorted[index]) > at) index += 1;
+  else while (index > 0 && rank(sorted[index - 1]) < at) index -= 1;
   sorted.splice(index, 0, card);
 }
 
@@ -135,41 +151,30 @@ export function isWanted({ text, done }) {
   return text.toLowerCase().includes(filter.q.toLowerCase()) && (filter.done === null || filter.done === done);
 }
 
+/** An older note that is not here comes with its page. @param {Note} note */
+const isInReach = ({ created_at }) => !paging.next || created_at >= (sorted.at(-1)?.note.created_at ?? "");
+
 /** Shows what an event says. @param {Event} event */
 export function apply({ type, data, request_id }) {
+  const known = cards.get(data.id);
   if (type === "note.deleted") {
-    dropped(data.id);
+    dropped(data.id, data.version);
   } else if (type === "note.created") {
-    if (settle(request_id, data) || cards.has(data.id) || !isWanted(data)) return;
-    if (!own.has(request_id)) announce(data.text);
-    put(data, { fresh: true });
+    if (settle(request_id, data) || !isWanted(data) || (data.version > 1 && !isInReach(data))) return;
+    put(data, { fresh: !own.has(request_id) });
   } else if (type === "note.updated") {
-    const known = cards.get(data.id);
-    // An older one that is not here comes with its page.
-    const isHere = !paging.next || data.created_at > (sorted.at(-1)?.note.created_at ?? "");
-    if (known?.editor || (isWanted(data) && (known || isHere))) put(data);
+    if (known?.editor || (isWanted(data) && (known || isInReach(data)))) put(data);
     else remove(data.id, { animate: true });
   }
 }
 
-/** A note is gone for good; somebody who is editing it decides what becomes of the text. @param {string} id */
-export function dropped(id) {
-  remember(deleted, id);
+/** A note is gone for good; somebody who is editing it decides what becomes of the text.
+ * @param {string} id @param {number} [version] */
+export function dropped(id, version = deleted.get(id)) {
+  rememberDeleted(id, version);
   const editor = cards.get(id)?.editor;
   if (editor) editor.removed();
   else remove(id, { animate: true });
-}
-
-/** Other people's notes, for those who listen. A burst is told as a number. @type {string[]} */
-let news = [];
-/** @param {string} text */
-function announce(text) {
-  if (news.push(text) > 1) return;
-  setTimeout(() => {
-    element("announcer").textContent =
-      news.length === 1 ? `New note: ${news[0].slice(0, 200)}` : `${news.length} new notes`;
-    news = [];
-  }, 1000);
 }
 
 /** The server has the note that was sent under this key: the card that waited becomes it.
@@ -177,14 +182,16 @@ function announce(text) {
 export function settle(key, note) {
   const card = cards.get(key);
   if (!card) return false;
-  if (cards.has(note.id) || deleted.has(note.id) || !isWanted(note)) {
+  if (cards.has(note.id) || isDeleted(note) || !isWanted(note)) {
     remove(key);
     return true;
   }
   cards.delete(key);
   cards.set(note.id, card);
+  sorted.splice(sorted.indexOf(card), 1);
   card.note = note;
   card.height = 0;
+  sort(card);
   fill(card);
   schedule();
   return true;

@@ -1,19 +1,19 @@
 /**
  * Changing what hangs on the wall: tick off, recolour, delete and think better of it; from note to note by key.
  *
- * @typedef {import("./layout.js").Card} Card
- * @typedef {import("./layout.js").Column} Column
- * @typedef {import("./layout.js").Note} Note
+ * @typedef {import("./paper.js").Card} Card
+ * @typedef {import("./paper.js").Note} Note
  * @typedef {import("./api.js").Failure} Failure
  */
-import { pinNote, request } from "./api.js";
-import { deleted, dropped, put, remember, remove, show } from "./cards.js";
+import { addressOf, request } from "./api.js";
+import { deleted, dropped, put, rememberDeleted, remove, show } from "./cards.js";
+import { draft, keepDraft } from "./drafts.js";
 import { edit } from "./editing.js";
-import { cards, element } from "./layout.js";
+import { schedule } from "./layout.js";
+import { cards, element, sorted } from "./paper.js";
+import { restore, revert, toast, undoable } from "./undo.js";
 
-const UNDO_FOR = 10_000;
 const COLORS = Array.from(element("composer").elements.color, ({ value }) => value);
-const path = (/** @type {Note} */ { id }) => `/api/notes/${encodeURIComponent(id)}`;
 
 /** @param {EventTarget | null} target */
 function cardOf(target) {
@@ -23,7 +23,7 @@ function cardOf(target) {
 
 /** @type {Record<string, (card: Card) => void>} */
 const acts = {
-  done: (card) => change(card, { done: !card.note.done }),
+  done: (card) => change(card, { done: !card.note.done }, card.note.done ? "No longer ticked off." : "Ticked off."),
   edit,
   color: openPalette,
   delete: discard,
@@ -48,14 +48,19 @@ export function doubleClick({ target }) {
  * own change for somebody else's. @type {Map<string, Promise<Note | undefined>>} */
 const underway = new Map();
 
-/** @param {Card} card @param {Partial<Note>} changes */
-function change(card, changes) {
-  const { id } = card.note;
-  const work = Promise.all([underway.get(id), carryOut(card, changes)]).then(([earlier, note]) => {
+/** @param {Card} card @param {Partial<Note>} changes @param {string} said */
+function change(card, changes, said) {
+  const { note } = card;
+  const { id } = note;
+  const before = Object.fromEntries(Object.keys(changes).map((field) => [field, note[/** @type {keyof Note} */ (field)]]));
+  const carriedOut = carryOut(card, changes);
+  const forget = undoable(said, () => carriedOut.then(() => revert(id, before, changes)));
+  const work = Promise.all([underway.get(id), carriedOut]).then(([earlier, now]) => {
     if (underway.get(id) === work) underway.delete(id);
-    return note ?? earlier;
+    return now ?? earlier;
   });
   underway.set(id, work);
+  carriedOut.then((now) => now ?? forget());
 }
 
 /** Whoever ticks a note off means it, whatever was changed meanwhile: no condition.
@@ -65,7 +70,7 @@ async function carryOut(card, changes) {
   const wanted = { ...before, ...changes };
   show(card, wanted);
   try {
-    const note = await request(path(before), { method: "PATCH", body: changes });
+    const note = await request(addressOf(before.id), { method: "PATCH", body: changes });
     put(note);
     return note;
   } catch (error) {
@@ -101,12 +106,14 @@ function openPalette(card) {
     button.ariaPressed = String(color === card.note.color);
     button.addEventListener("click", () => {
       opener.focus();
-      if (color !== card.note.color) change(card, { color });
+      if (color !== card.note.color) change(card, { color }, "Paper changed.");
     });
     palette.append(button);
   }
   palette.addEventListener("focusout", ({ relatedTarget }) => {
-    if (!palette.contains(/** @type {Node | null} */ (relatedTarget))) palette.remove();
+    if (palette.contains(/** @type {Node | null} */ (relatedTarget))) return;
+    palette.remove();
+    schedule();
   });
   palette.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -123,75 +130,51 @@ function openPalette(card) {
 // --- Deleting -----------------------------------------------------------------------------------
 
 /** It goes at once, and comes back when it may not go. @param {Card} card */
-async function discard(card) {
+function discard(card) {
   const { id } = card.note;
   const hadFocus = card.item?.contains(document.activeElement);
   const next = card.item?.nextElementSibling ?? card.item?.previousElementSibling;
-  remember(deleted, id);
+  const kept = draft(id);
+  keepDraft(id, "");
+  rememberDeleted(id);
   remove(id, { animate: true });
   if (hadFocus) /** @type {HTMLElement} */ (next?.querySelector("[data-act=delete]") ?? element("text")).focus();
-  const note = (await underway.get(id)) ?? card.note;
+  const comeBack = () => kept && keepDraft(id, kept.text, kept.original);
+  const work = removeFromServer(card.note);
+  const forget = undoable("Note deleted.", async () => {
+    const { note } = await work;
+    await restore(note);
+    comeBack();
+  });
+  work.then(({ left, why }) => {
+    if (!left) return;
+    forget();
+    deleted.delete(id);
+    put(left);
+    comeBack();
+    toast(why);
+  });
+}
+
+/** @param {Note} before
+ * @returns {Promise<{note: Note, left?: Note | null, why: string}>} `note`: as it was deleted; `left`: as it still
+ *   hangs there, and why */
+async function removeFromServer(before) {
+  const { id } = before;
+  const note = (await underway.get(id)) ?? before;
   try {
-    await request(path(note), { method: "DELETE", headers: { "If-Match": `"${note.version}"` } });
+    const headers = { "If-Match": `"${note.version}"` };
+    const { version } = await request(addressOf(id), { method: "DELETE", headers });
+    rememberDeleted(id, version);
+    return { note, why: "" };
   } catch (error) {
     const { status, message } = /** @type {Failure} */ (error);
-    const left = status === 404 ? null : await request(path(note)).catch((answer) => (answer.status === 404 ? null : note));
-    if (left) {
-      deleted.delete(id);
-      put(left);
-      return toast(
-        status === 412
-          ? "Somebody changed this note meanwhile, so it still hangs here. Delete it again if it may go."
-          : `Not deleted. ${message}`,
-      );
-    }
+    const isGone = (/** @type {Failure} */ answer) => (answer.status === 404 ? null : note);
+    const left = status === 404 ? null : await request(addressOf(id)).catch(isGone);
+    const isChanged = "Somebody changed this note meanwhile, so it still hangs here. Delete it again if it may go.";
+    return { note, left, why: status === 412 ? isChanged : `Not deleted. ${message}` };
   }
-  toast("Note deleted.", "Undo", () => pinNote(note));
 }
-
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let toastTimer;
-/** @type {(() => void) | null} */
-let undo = null;
-
-/** @param {string} text @param {string} [label] @param {() => void} [act] */
-function toast(text, label, act) {
-  const box = element("toast");
-  const button = box.querySelector("button");
-  element("toast-text").textContent = text;
-  button.hidden = !label;
-  button.textContent = label ?? "";
-  box.dataset.open = "";
-  undo = act ?? null;
-  fade();
-}
-
-function fade() {
-  clearTimeout(toastTimer);
-  const box = element("toast");
-  // It stays for as long as somebody has a hand on it.
-  toastTimer = setTimeout(() => (box.matches(":hover, :focus-within") ? fade() : hideToast()), UNDO_FOR);
-}
-
-function hideToast() {
-  clearTimeout(toastTimer);
-  const box = element("toast");
-  delete box.dataset.open;
-  box.querySelector("button").hidden = true;
-  element("toast-text").textContent = "";
-  undo = null;
-}
-
-function takeBack() {
-  const act = undo;
-  if (!act) return;
-  hideToast();
-  act();
-}
-element("toast").querySelector("button").addEventListener("click", () => {
-  takeBack();
-  element("text").focus();
-});
 
 // --- Keys ---------------------------------------------------------------------------------------
 
@@ -200,29 +183,24 @@ element("toast").querySelector("button").addEventListener("click", () => {
 export function step({ target, key }) {
   const { act } = /** @type {HTMLElement} */ (target).dataset;
   const card = cardOf(target);
-  const goal = card?.column && neighbour(card, key);
+  const goal = card && neighbour(card, key);
   /** @type {HTMLElement | null | undefined} */ (goal?.item?.querySelector(`[data-act=${act}]`))?.focus();
 }
 
 /** @param {Card} card @param {string} key @returns {Card | undefined} */
 function neighbour(card, key) {
-  const column = /** @type {Column} */ (card.column);
-  const at = column.cards.indexOf(card);
-  if (key === "ArrowDown") return column.cards[at + 1];
-  if (key === "ArrowUp") return column.cards[at - 1];
+  const left = card.column?.left ?? 0;
+  const others = sorted.filter(({ item, column }) => item && column);
+  const column = others.filter((other) => other.column === card.column);
+  const at = column.indexOf(card);
+  if (key === "ArrowDown") return column[at + 1];
+  if (key === "ArrowUp") return column[at - 1];
   if (key !== "ArrowLeft" && key !== "ArrowRight") return undefined;
   const side = key === "ArrowLeft" ? -1 : 1;
-  const level = [...cards.values()].filter((other) => other.item && other.column && (other.column.left - column.left) * side > 0);
+  const level = others.filter((other) => ((other.column?.left ?? 0) - left) * side > 0);
   return level.sort((one, other) => distance(one, card) - distance(other, card))[0];
 }
 
 /** @param {Card} one @param {Card} other */
 const distance = (one, other) =>
   10 * Math.abs((one.column?.left ?? 0) - (other.column?.left ?? 0)) + Math.abs(one.y - other.y);
-
-document.addEventListener("keydown", (event) => {
-  const isWriting = /** @type {Element} */ (event.target).closest?.("textarea, input");
-  if (!undo || isWriting || event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey) return;
-  event.preventDefault();
-  takeBack();
-});

@@ -1,28 +1,33 @@
 /**
  * Editing a note in place.
  *
- * @typedef {import("./layout.js").Card} Card
+ * @typedef {import("./paper.js").Card} Card
  * @typedef {import("./api.js").Failure} Failure
  */
-import { draft, keepDraft, pinNote, request, say } from "./api.js";
+import { addressOf, pinNote, request, say } from "./api.js";
 import { LONGEST, dropped, put, remove } from "./cards.js";
-import { element, schedule } from "./layout.js";
+import { draft, keepDraft } from "./drafts.js";
+import { schedule } from "./layout.js";
+import { element } from "./paper.js";
+import { revert, undoable } from "./undo.js";
 
 /** Opens the editor on a card, or goes to the one that is open. @param {Card} card */
 export function edit(card) {
   const paper = /** @type {HTMLElement} */ (card.item?.firstElementChild);
   if (card.editor) return /** @type {HTMLElement} */ (paper.querySelector("textarea")).focus();
-  const address = `/api/notes/${encodeURIComponent(card.note.id)}`;
+  const { id } = card.note;
   const form = element("editor").content.firstElementChild.cloneNode(true);
   const [field, message, conflict] = ["textarea", ".message", ".conflict"].map((name) => form.querySelector(name));
   const [mine, theirs] = conflict.querySelectorAll("button");
+  const begun = draft(id);
   let { version, text: original } = card.note;
+  /** What the note said when its writer began, or last decided. */
+  let agreed = begun?.original ?? original;
   let gone = false;
   /** What is being saved. @type {string | null} */
   let saving = null;
   let kept = true;
-  const { id } = card.note;
-  field.value = draft(id) || original;
+  field.value = begun?.text ?? original;
   paper.toggleAttribute("data-editing", true);
   paper.prepend(form);
 
@@ -55,6 +60,10 @@ export function edit(card) {
     if (dirty) say("What you changed is kept, and is there when you edit the note again.", true);
   }
 
+  function keep() {
+    kept = keepDraft(id, isDirty() ? field.value : "", agreed);
+  }
+
   /** What somebody else made of the note stands beside what is being written; nothing of either is lost.
    * @param {string} what @param {string} text @param {string} yes @param {string} no */
   function ask(what, text, yes, no) {
@@ -65,17 +74,21 @@ export function edit(card) {
     theirs.textContent = no;
   }
 
+  /** Asks, if the note says something that its writer does not know of. */
+  function compare() {
+    conflict.hidden = [agreed, saving, field.value.trim()].includes(original);
+    if (conflict.hidden) return;
+    ask("Somebody changed this note meanwhile. It now says:", original, "Keep mine", "Take theirs");
+  }
+
   card.editor = {
     changed(note) {
-      version = note.version;
-      if (note.text === saving) original = note.text;
-      if (note.text === original || note.text === field.value.trim()) return;
-      if (!isDirty()) {
-        original = field.value = note.text;
-        return;
-      }
-      original = note.text;
-      ask("Somebody changed this note meanwhile. It now says:", note.text, "Keep mine", "Take theirs");
+      const follows = !isDirty() && note.text !== original;
+      ({ version, text: original } = note);
+      gone = false;
+      if (follows) field.value = original;
+      if (follows || original === saving) agreed = original;
+      compare();
     },
     removed() {
       gone = true;
@@ -98,15 +111,19 @@ export function edit(card) {
     if (text === original) return finish();
     if (saving !== null) return;
     saving = text;
+    const before = original;
     /** @type {Failure | null} */
     let failure = null;
     try {
       const headers = { "If-Match": `"${version}"` };
-      const note = await request(address, { method: "PATCH", body: { text }, headers });
+      const note = await request(addressOf(id), { method: "PATCH", body: { text }, headers });
       ({ version, text: original } = note);
+      agreed = original;
       // Somebody types on while it is being saved.
       if (field.value.trim() === text) finish();
+      else keep();
       put(note);
+      undoable("Note changed.", () => revert(id, { text: before }, { text }));
     } catch (error) {
       failure = /** @type {Failure} */ (error);
     }
@@ -119,7 +136,7 @@ export function edit(card) {
     if (status === 404) dropped(card.note.id);
     else if (status === 412) {
       // Already known when the event was faster than the answer.
-      const note = await request(address).catch(() => null);
+      const note = await request(addressOf(id)).catch(() => null);
       if (note) put(note);
       // Only the colour or the tick was changed: that is no conflict.
       if (note && conflict.hidden) return save();
@@ -137,16 +154,17 @@ export function edit(card) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) form.requestSubmit();
     if (event.key === "Escape" && !event.isComposing && conflict.hidden) leave();
   });
-  form.addEventListener("input", () => {
-    kept = keepDraft(id, isDirty() ? field.value : "");
-  });
+  form.addEventListener("input", keep);
   form.querySelector(".cancel").addEventListener("click", finish);
   mine.addEventListener("click", () => {
     conflict.hidden = true;
+    agreed = original;
+    keep();
     save();
   });
   theirs.addEventListener("click", finish);
   addEventListener("beforeunload", warn);
+  compare();
   field.focus();
   field.setSelectionRange(field.value.length, field.value.length);
 }

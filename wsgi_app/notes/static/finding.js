@@ -4,7 +4,7 @@
  * @typedef {() => Promise<void>} Refresh shows what the filter asks for
  */
 import { board, filter } from "./cards.js";
-import { element, sorted } from "./layout.js";
+import { element, list, sorted } from "./paper.js";
 
 const PAUSE = 180;
 const finder = element("finder");
@@ -21,15 +21,64 @@ export function find(refresh) {
 /** @param {Refresh} refresh */
 async function findNow(refresh) {
   clearTimeout(timer);
-  const q = finder.elements.q.value.trim();
-  const done = { open: false, done: true }[/** @type {string} */ (finder.elements.done.value)] ?? null;
-  if (q === filter.q && done === filter.done) return;
-  Object.assign(filter, { q, done });
+  if (!read()) return;
+  const { q, done } = filter;
+  address();
   scrollTo(0, 0);
   await refresh();
-  if (filter.q !== q || filter.done !== done) return;
+  if (filter.q === q && filter.done === done) showFound();
+}
+
+/** Takes what is asked for from the fields; whether it is something else than before. */
+function read() {
+  const q = finder.elements.q.value.trim();
+  const done = { open: false, done: true }[/** @type {string} */ (finder.elements.done.value)] ?? null;
+  if (q === filter.q && done === filter.done) return false;
+  Object.assign(filter, { q, done });
+  return true;
+}
+
+/** A search has an address, to be kept or sent. */
+function address() {
+  const asked = new URLSearchParams([...new FormData(finder)].flatMap(([name, value]) => (value ? [[name, String(value)]] : [])));
+  history.replaceState(null, "", asked.size ? `?${asked}` : location.pathname);
+}
+
+/** Looks for what the page's address asks for. */
+export function findAsAddressed() {
+  const asked = new URLSearchParams(location.search);
+  finder.elements.q.value = asked.get("q") ?? "";
+  finder.elements.done.value = asked.get("done") ?? "";
+  read();
+}
+
+/** Says how many were found, and marks where. */
+export function showFound() {
+  const isAsked = filter.q || filter.done !== null;
   const found = element("more").hidden ? String(sorted.length) : `${sorted.length} and more`;
-  element("found").textContent = q || done !== null ? `${found} ${sorted.length === 1 ? "note" : "notes"}` : "";
+  element("found").textContent = isAsked ? `${found} ${sorted.length === 1 ? "note" : "notes"}` : "";
+  observer.disconnect();
+  if (filter.q) observer.observe(list, { childList: true, subtree: true });
+  mark();
+}
+
+const observer = new MutationObserver(() => mark());
+
+/** Marks what is looked for; a browser that cannot shows the notes as they are. */
+function mark() {
+  if (!("highlights" in CSS)) return;
+  const q = filter.q.toLowerCase();
+  const ranges = [];
+  const words = document.createTreeWalker(list, NodeFilter.SHOW_TEXT);
+  for (let node; q && (node = /** @type {Text | null} */ (words.nextNode())); ) {
+    const text = node.parentElement?.closest(".text") ? node.data.toLowerCase() : "";
+    // Letters that are longer in lower case would shift what follows.
+    if (text.length !== node.data.length) continue;
+    for (let at = text.indexOf(q); at >= 0; at = text.indexOf(q, at + q.length)) {
+      ranges.push(new StaticRange({ startContainer: node, startOffset: at, endContainer: node, endOffset: at + q.length }));
+    }
+  }
+  CSS.highlights.set("found", new Highlight(...ranges));
 }
 
 /** @param {HTMLFormElement} form @param {Refresh} refresh */

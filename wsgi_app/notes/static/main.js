@@ -1,187 +1,29 @@
 /**
  * The wall: fetch the list, show it, go on from its cursor with what happens, and pin what is written here.
  *
- * The first view needs this module, api.js, layout.js and cards.js. Changing notes (changing.js, editing.js) and
+ * The first view needs this module and those that it imports. Changing notes (changing.js, editing.js, undo.js) and
  * finding them (finding.js) is loaded when somebody is there.
  *
- * @typedef {import("./api.js").Failure} Failure
- * @typedef {import("./layout.js").Note} Note
  * @typedef {import("/ws/client/types").Event} Event
- * @typedef {{notes: Note[], next: string | null, cursor: string, meanwhile: Event[]}} Page `meanwhile`: events that
- *   came while it was on its way
  */
-import { draft, keepDraft, openOutbox, pinNote, request, say, send } from "./api.js";
-import {
-  LONGEST, apply, board, deleted, filter, put, remove, showEmpty, still, tick,
-} from "./cards.js";
-import { cards, element, hangAll, isReading, letIn, list, observe, paging, render, sorted } from "./layout.js";
+import { openOutbox, request, say, send } from "./api.js";
+import { apply, board, deleted, isWanted, own, still, tick } from "./cards.js";
+import { checkDrafts, giveBack, giveBackDraft, openComposer } from "./composer.js";
+import { isReading, letIn, observe, render } from "./layout.js";
+import { append, fetchNow, overhear, refresh, replace, showMore } from "./lists.js";
+import { cards, element, list, sorted } from "./paper.js";
 
-const PAGE_SIZE = 50;
-const LARGEST_PAGE = 200;
 /** A wall that was left open for weeks begins anew at this size. */
 const MOST_NOTES = 8000;
-const COUNT_FROM = LONGEST - 200;
 const STATUS = { connecting: "Connecting", live: "Live", offline: "Offline", stopped: "No access" };
 const TRANSPORT = { websocket: "WebSocket", sse: "event stream", poll: "polling" };
 
 const topic = `board:${board}`;
-const form = element("composer");
 const more = element("more");
-const newer = element("newer");
 
 /** @typedef {typeof import("/ws/client/realtime.js")} Client */
 /** @type {ReturnType<Client["connect"]> | null} */
 let realtime = null;
-
-// --- Lists --------------------------------------------------------------------------------------
-
-/** Events that came while a list was on its way: the list may be older. @type {Set<Event[]>} */
-const listening = new Set();
-
-/** @param {string | null} [page] @param {number} [limit] @param {boolean} [shared] it may be a little older than now
- * @returns {Promise<Page>} */
-async function fetchPage(page, limit = PAGE_SIZE, shared = false) {
-  /** @type {Event[]} */
-  const meanwhile = [];
-  listening.add(meanwhile);
-  // In exactly this form nginx has one for everybody.
-  const query = new URLSearchParams(shared ? { board, shared: "1" } : { board, limit: String(limit) });
-  if (page) query.set("page", page);
-  if (filter.q) query.set("q", filter.q);
-  if (filter.done !== null) query.set("done", String(filter.done));
-  try {
-    return { ...(await request(`/api/notes?${query}`)), meanwhile };
-  } finally {
-    listening.delete(meanwhile);
-  }
-}
-
-/** @param {Page} page */
-function append({ notes, next, meanwhile }) {
-  paging.next = next;
-  for (const note of notes) put(note);
-  meanwhile.forEach(apply);
-  more.hidden = !next;
-  showEmpty();
-}
-
-/** Shows this list and nothing else, what waits to be sent excepted. @param {Page} page */
-function replace(page) {
-  const ids = new Set(page.notes.map(({ id }) => id));
-  for (const { note, editor } of [...sorted]) if (note.version && !editor && !ids.has(note.id)) remove(note.id);
-  for (const note of page.notes) put(note, { force: true });
-  append(page);
-  letIn();
-  hangAll();
-  list.toggleAttribute("data-gliding", false);
-}
-
-let views = 0;
-
-/** The first page, however long it takes; null when another one was asked for meanwhile.
- * @param {number} [limit] @param {boolean} [shared] */
-async function fetchFirst(limit, shared) {
-  const view = (views += 1);
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      const page = await fetchPage(null, limit, shared && !attempt && !filter.q && filter.done === null);
-      if (attempt) say("");
-      return view === views ? page : null;
-    } catch (error) {
-      if (view !== views) return null;
-      const { message, retryAfter } = /** @type {Failure} */ (error);
-      say(`The notes could not be fetched, trying again. ${message}`);
-      const wait = 500 + Math.random() * Math.min(20_000, 1000 * 2 ** attempt);
-      await new Promise((resolve) => setTimeout(resolve, Math.max(wait, retryAfter)));
-    }
-  }
-}
-
-/** Shows what the filter asks for now. */
-async function refresh() {
-  const page = await fetchFirst();
-  if (page) replace(page);
-}
-
-/** Events were lost: nothing that is shown can be trusted. Show the list again and go on from there. */
-async function resync() {
-  realtime?.unsubscribe(topic);
-  deleted.clear();
-  const page = await fetchNow(Math.min(LARGEST_PAGE, Math.max(PAGE_SIZE, cards.size)));
-  replace(page);
-  realtime?.subscribe(topic, page.cursor);
-}
-
-/** The first page, and not null: it is where the events go on from.
- * @param {number} [limit] @param {boolean} [shared] */
-async function fetchNow(limit, shared) {
-  for (;;) {
-    const page = await fetchFirst(limit, shared);
-    if (page) return page;
-  }
-}
-
-async function showMore() {
-  if (more.disabled || !paging.next) return;
-  more.disabled = true;
-  const view = views;
-  try {
-    const page = await fetchPage(paging.next, sorted.length > LARGEST_PAGE ? LARGEST_PAGE : PAGE_SIZE);
-    if (view === views) append(page);
-  } catch (error) {
-    say(/** @type {Failure} */ (error).message);
-  }
-  more.disabled = false;
-  // Still in view, as a search in a big board may give short pages: go on.
-  if (paging.next && more.getBoundingClientRect().top < innerHeight + 600) setTimeout(showMore, 100);
-}
-
-// --- The form -----------------------------------------------------------------------------------
-
-const field = /** @type {HTMLTextAreaElement} */ (form.elements.text);
-
-function count() {
-  const length = [...field.value.trim()].length;
-  const counter = element("counter");
-  counter.hidden = length < COUNT_FROM;
-  counter.textContent = `${length} of ${LONGEST} characters`;
-  counter.toggleAttribute("data-over", length > LONGEST);
-  return length;
-}
-
-function pickColor() {
-  form.elements.color[Math.floor(Math.random() * form.elements.color.length)].checked = true;
-}
-
-function pin() {
-  const text = field.value.trim();
-  const length = count();
-  if (!length || length > LONGEST) {
-    say(length ? `A note has at most ${LONGEST} characters; this one has ${length}.` : "Write something first.");
-    field.focus();
-    return;
-  }
-  say("");
-  pinNote({ text, color: form.elements.color.value });
-  field.value = "";
-  keepDraft(topic, "");
-  count();
-  pickColor();
-  field.focus();
-}
-
-form.addEventListener("submit", (/** @type {SubmitEvent} */ submit) => {
-  submit.preventDefault();
-  pin();
-});
-form.querySelector(".send button").disabled = false;
-form.addEventListener("input", () => {
-  count();
-  keepDraft(topic, field.value);
-});
-form.addEventListener("keydown", (/** @type {KeyboardEvent} */ { key, ctrlKey, metaKey, isComposing }) => {
-  if (key === "Enter" && (ctrlKey || metaKey) && !isComposing) form.requestSubmit();
-});
 
 // --- Loaded when somebody is there ---------------------------------------------------------------
 
@@ -198,6 +40,8 @@ function later(load) {
 }
 const changing = later(() => import("./changing.js"));
 const finding = later(() => import("./finding.js"));
+const undoing = later(() => import("./undo.js"));
+const news = later(() => import("./news.js"));
 
 /** @param {string} type @param {Element} where @param {(event: any) => void} act */
 function on(type, where, act) {
@@ -221,7 +65,11 @@ for (const id of ["finder", "go"]) {
 on("click", element("copy"), () => finding().then(({ copyAddress }) => copyAddress(), () => undefined));
 on("click", element("everything"), () => finding().then(({ showEverything }) => showEverything(refresh), () => undefined));
 on("click", more, showMore);
-on("click", newer, () => scrollTo({ top: 0, behavior: still.matches ? "instant" : "smooth" }));
+on("click", element("newer"), () => {
+  letIn();
+  render(false);
+  scrollTo({ top: 0, behavior: still.matches ? "instant" : "smooth" });
+});
 
 const signs = new AbortController();
 function warmUp() {
@@ -240,13 +88,28 @@ let trimming = false;
 
 /** @param {Event} event */
 function receive(event) {
-  for (const meanwhile of listening) meanwhile.push(event);
+  const { type, data, request_id } = event;
+  overhear(event);
   tick();
   apply(event);
+  if (type === "note.deleted" && !cards.has(data.id)) giveBackDraft(data.id);
+  if (type === "note.created" && isWanted(data) && !own.has(request_id)) {
+    news().then(({ tell }) => tell(data.text), () => undefined);
+  }
   if (sorted.length > MOST_NOTES && !isReading() && !trimming) {
     trimming = true;
     refresh().then(() => (trimming = false));
   }
+}
+
+/** Events were lost: nothing that is shown can be trusted. Show the list again and go on from there. */
+async function resync() {
+  realtime?.unsubscribe(topic);
+  deleted.clear();
+  const page = await fetchNow();
+  replace(page);
+  realtime?.subscribe(topic, page.cursor);
+  checkDrafts();
 }
 
 /** @param {import("/ws/client/types").Status} status
@@ -262,6 +125,12 @@ function showStatus(status, transport) {
   element("transport").textContent = transport ? TRANSPORT[transport] : "";
 }
 
+/** What was just pinned does not match what is looked for. */
+async function sayWhereItIs() {
+  const [{ toast }, { showEverything }] = await Promise.all([undoing(), finding()]);
+  toast("Pinned. It does not match your search.", "Show everything", () => showEverything(refresh));
+}
+
 /** The sidecar's script, however long it takes: notes can be read and written without it. */
 async function client() {
   for (let attempt = 0; ; attempt += 1) {
@@ -275,22 +144,16 @@ async function client() {
 }
 
 async function begin() {
-  pickColor();
-  field.value ||= draft(topic);
-  count();
+  openComposer();
   observe();
-  openOutbox((text, message) => {
-    // Nothing of what was written is lost.
-    field.value = field.value.trim() ? `${text}\n\n${field.value}` : text;
-    keepDraft(topic, field.value);
-    count();
-    say(message);
-  });
-  const first = await fetchNow(PAGE_SIZE, true);
+  if (location.search) await finding().then(({ findAsAddressed }) => findAsAddressed(), () => undefined);
+  openOutbox(giveBack, () => sayWhereItIs().catch(() => undefined));
+  const first = await fetchNow(true);
   list.ariaBusy = "false";
   append(first);
-  hangAll();
   render();
+  if (location.search) finding().then(({ showFound }) => showFound(), () => undefined);
+  checkDrafts();
   new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "1200px" }).observe(more);
   const { connect } = await client();
   realtime = connect({

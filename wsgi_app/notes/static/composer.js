@@ -1,0 +1,90 @@
+/**
+ * The form for a new note.
+ */
+import { addressOf, pinNote, request, say } from "./api.js";
+import { LONGEST, board } from "./cards.js";
+import { draft, draftsOf, keepDraft } from "./drafts.js";
+import { cards, element } from "./paper.js";
+
+const COUNT_FROM = LONGEST - 200;
+/** Under which the draft of a new note is kept. */
+const NAME = `board:${board}`;
+
+const form = element("composer");
+const field = /** @type {HTMLTextAreaElement} */ (form.elements.text);
+
+function count() {
+  const length = [...field.value.trim()].length;
+  const counter = element("counter");
+  counter.hidden = length < COUNT_FROM;
+  counter.textContent = `${length} of ${LONGEST} characters`;
+  counter.toggleAttribute("data-over", length > LONGEST);
+  return length;
+}
+
+function pickColor() {
+  form.elements.color[Math.floor(Math.random() * form.elements.color.length)].checked = true;
+}
+
+function pin() {
+  const text = field.value.trim();
+  const length = count();
+  if (!length || length > LONGEST) {
+    say(length ? `A note has at most ${LONGEST} characters; this one has ${length}.` : "Write something first.");
+    field.focus();
+    return;
+  }
+  say("");
+  pinNote({ text, color: form.elements.color.value });
+  field.value = "";
+  keepDraft(NAME, "");
+  count();
+  pickColor();
+  field.focus();
+}
+
+/** Nothing of what was written is lost: it is in the form again.
+ * @param {string} text @param {string} message why */
+export function giveBack(text, message) {
+  field.value = field.value.trim() ? `${text}\n\n${field.value}` : text;
+  keepDraft(NAME, field.value);
+  count();
+  say(message);
+}
+
+/** A note is gone that somebody was changing here. @param {string} id */
+export function giveBackDraft(id) {
+  const kept = draft(id);
+  if (!kept) return;
+  giveBack(kept.text, "Somebody deleted a note that you were changing. Your text is here.");
+  keepDraft(id, "");
+}
+
+/** Looks for drafts of notes that were deleted while nobody was here. */
+export async function checkDrafts() {
+  for (const id of draftsOf(board)) {
+    if (cards.has(id)) continue;
+    const isGone = await request(addressOf(id)).then(() => false, ({ status }) => status === 404);
+    if (isGone) giveBackDraft(id);
+  }
+}
+
+/** Makes the form ready, with what was typed before. */
+export function openComposer() {
+  pickColor();
+  field.value ||= draft(NAME)?.text ?? "";
+  count();
+}
+
+form.addEventListener("submit", (/** @type {SubmitEvent} */ submit) => {
+  submit.preventDefault();
+  pin();
+});
+form.querySelector(".send button").disabled = false;
+form.addEventListener("input", () => {
+  count();
+  keepDraft(NAME, field.value);
+});
+form.addEventListener("keydown", (/** @type {KeyboardEvent} */ { key, ctrlKey, metaKey, isComposing }) => {
+  if (key === "Enter" && (ctrlKey || metaKey) && !isComposing) form.requestSubmit();
+});

@@ -1,0 +1,42 @@
+/**
+ * What was typed and not sent: kept on this device until it is sent, or not wanted any more.
+ *
+ * @typedef {{text: string, original: string}} Draft `original`: what the note said when its writer began
+ */
+const PREFIX = "corkboard:draft:";
+
+/**
+ * Keeps a draft, also when the page is closed.
+ * @param {string} name a note's id, or `board:` and the board's name
+ * @param {string} text empty: there is nothing to keep any more
+ * @param {string} [original]
+ * @returns {boolean} whether it is safe: storage may be forbidden or full
+ */
+export function keepDraft(name, text, original = "") {
+  try {
+    if (text) localStorage[PREFIX + name] = JSON.stringify({ text, original });
+    else localStorage.removeItem(PREFIX + name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} name @returns {Draft | null} */
+export function draft(name) {
+  try {
+    return JSON.parse(localStorage[PREFIX + name]);
+  } catch {
+    return null;
+  }
+}
+
+/** Ids of the notes that somebody has begun to change here. @param {string} board */
+export function draftsOf(board) {
+  try {
+    const names = Object.keys(localStorage).filter((name) => name.startsWith(`${PREFIX}${board}.`));
+    return names.map((name) => name.slice(PREFIX.length));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The notes of the board, page by page, as the filter wants them.
+ *
+ * @typedef {import("./api.js").Failure} Failure
+ * @typedef {import("./paper.js").Note} Note
+ * @typedef {import("/ws/client/types").Event} Event
+ * @typedef {{notes: Note[], next: string | null, cursor: string, meanwhile: Event[]}} Page `meanwhile`: events that
+ *   came while it was on its way
+ */
+import { reason, request, say } from "./api.js";
+import { apply, board, filter, put, remove, showEmpty } from "./cards.js";
+import { letIn } from "./layout.js";
+import { cards, element, list, paging, sorted } from "./paper.js";
+
+const PAGE_SIZE = 50;
+const LARGEST_PAGE = 200;
+
+const more = element("more");
+
+/** Events that came while a list was on its way: the list may be older. @type {Set<Event[]>} */
+const listening = new Set();
+
+/** An event came: whatever list is on its way may be older. @param {Event} event */
+export function overhear(event) {
+  for (const meanwhile of listening) meanwhile.push(event);
+}
+
+/** @param {string | null} [page] @param {number} [limit] @param {boolean} [shared] it may be a little older than now
+ * @returns {Promise<Page>} */
+async function fetchPage(page, limit = PAGE_SIZE, shared = false) {
+  /** @type {Event[]} */
+  const meanwhile = [];
+  listening.add(meanwhile);
+  // In exactly this form nginx has one for everybody.
+  const query = new URLSearchParams(shared ? { board, shared: "1" } : { board, limit: String(limit) });
+  if (page) query.set("page", page);
+  if (filter.q) query.set("q", filter.q);
+  if (filter.done !== null) query.set("done", String(filter.done));
+  try {
+    return { ...(await request(`/api/notes?${query}`)), meanwhile };
+  } finally {
+    listening.delete(meanwhile);
+  }
+}
+
+/** @param {Page} page */
+export function append({ notes, next, meanwhile }) {
+  paging.next = next;
+  for (const note of notes) put(note);
+  meanwhile.forEach(apply);
+  more.hidden = !next;
+  showEmpty();
+}
+
+/** Shows this list and nothing else, what waits to be sent excepted. @param {Page} page */
+export function replace(page) {
+  const ids = new Set(page.notes.map(({ id }) => id));
+  for (const { note, editor } of [...sorted]) if (note.version && !editor && !ids.has(note.id)) remove(note.id);
+  for (const note of page.notes) put(note, { force: true });
+  append(page);
+  letIn();
+  list.toggleAttribute("data-gliding", false);
+}
+
+let views = 0;
+
+/** The first page, however long it takes; null when another one was asked for meanwhile.
+ * @param {number} [limit] @param {boolean} [shared] */
+async function fetchFirst(limit, shared) {
+  const view = (views += 1);
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const page = await fetchPage(null, limit, shared && !attempt && !filter.q && filter.done === null);
+      if (attempt) say("");
+      return view === views ? page : null;
+    } catch (error) {
+      if (view !== views) return null;
+      const { retryAfter } = /** @type {Failure} */ (error);
+      say(`The notes could not be fetched, trying again. ${reason(error)}`);
+      const wait = 500 + Math.random() * Math.min(20_000, 1000 * 2 ** attempt);
+      await new Promise((resolve) => setTimeout(resolve, Math.max(wait, retryAfter)));
+    }
+  }
+}
+
+/** Shows what the filter asks for now. */
+export async function refresh() {
+  const page = await fetchFirst();
+  if (page) replace(page);
+}
+
+/** The first page, and not null: it is where the events go on from.
+ * @param {boolean} [shared] it may be a little older than now; else it has as many notes as are shown */
+export async function fetchNow(shared = false) {
+  const limit = Math.min(LARGEST_PAGE, Math.max(PAGE_SIZE, cards.size));
+  for (;;) {
+    const page = await fetchFirst(limit, shared);
+    if (page) return page;
+  }
+}
+
+export async function showMore() {
+  if (more.disabled || !paging.next) return;
+  more.disabled = true;
+  const view = views;
+  try {
+    const page = await fetchPage(paging.next, sorted.length > LARGEST_PAGE ? LARGEST_PAGE : PAGE_SIZE);
+    if (view === views) append(page);
+  } catch (error) {
+    say(/** @type {Failure} */ (error).message);
+  }
+  more.disabled = false;
+  // Still in view, as a search in a big board may give short pages: go on.
+  if (paging.next && more.getBoundingClientRect().top < innerHeight + 600) setTimeout(showMore, 100);
+}
+

@@ -1,0 +1,28 @@
+/**
+ * Tells of other people's new notes: those who listen, and those who have another tab in front.
+ */
+import { element } from "./paper.js";
+
+const GATHER_FOR = 1000;
+const title = document.title;
+
+/** What has not been told yet: a burst is told as a number. @type {string[]} */
+let news = [];
+let unseen = 0;
+
+/** @param {string} text of a new note */
+export function tell(text) {
+  if (document.hidden) document.title = `(${(unseen += 1)}) ${title}`;
+  if (news.push(text) > 1) return;
+  setTimeout(() => {
+    element("announcer").textContent =
+      news.length === 1 ? `New note: ${news[0].slice(0, 200)}` : `${news.length} new notes`;
+    news = [];
+  }, GATHER_FOR);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  unseen = 0;
+  document.title = title;
+});

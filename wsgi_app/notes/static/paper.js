@@ -1,0 +1,150 @@
+/**
+ * The notes that this page knows, and their paper in the document.
+ *
+ * @typedef {{id: string, board: string, text: string, color: string, done: boolean, version: number,
+ *   created_at: string, updated_at: string}} Note
+ * @typedef {{changed: (note: Note) => void, removed: () => void}} Editor told what happens to its note meanwhile
+ * @typedef {object} Card a note and its place on the wall
+ * @property {Note} note version 0: not at the server yet
+ * @property {HTMLElement | null} item null: too far away to be shown
+ * @property {import("./layout.js").Column | null} column null: not hung yet
+ * @property {number} height pixels; 0: not measured at this width yet
+ * @property {number} y
+ * @property {boolean} fresh
+ * @property {Editor | null} editor
+ */
+/** Up to this many notes, all are in the document, for "find in page" and screen readers. */
+export const ALL_IN_PAGE = 300;
+const TILTS = 7;
+/** A sentence's own signs behind it are not part of an address. */
+const ADDRESS = /\bhttps?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi;
+
+const dateFormat = new Intl.DateTimeFormat(undefined, {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+});
+
+export const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+const template = element("note");
+const form = element("composer");
+export const list = element("notes");
+
+/** Every note that this page knows. @type {Map<string, Card>} */
+export const cards = new Map();
+/** The same, newest first. @type {Card[]} */
+export const sorted = [];
+/** `next`: token of the page after the last one that was fetched; null: there is none. @type {{next: string | null}} */
+export const paging = { next: null };
+
+/** A card looks the same in every tab and after every reload. @param {string} id */
+const tilt = (id) => [...id].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 9973, 7) % TILTS;
+
+/** @param {Card} card @returns {HTMLElement} */
+function make(card) {
+  const item = template.content.firstElementChild.cloneNode(true);
+  card.item = item;
+  item.firstElementChild.toggleAttribute("data-fresh", card.fresh);
+  card.fresh = false;
+  fill(card);
+  heights.observe(item.firstElementChild);
+  return item;
+}
+
+/** Writes text in which addresses can be followed. Nothing in it is markup.
+ * @param {HTMLElement} where @param {string} text */
+function write(where, text) {
+  where.replaceChildren();
+  let end = 0;
+  for (const { 0: address, index } of text.matchAll(ADDRESS)) {
+    const link = document.createElement("a");
+    Object.assign(link, { href: address, textContent: address, target: "_blank", rel: "noopener noreferrer" });
+    where.append(text.slice(end, index), link);
+    end = index + address.length;
+  }
+  where.append(text.slice(end));
+}
+
+/** Writes the note onto its paper. @param {Card} card */
+export function fill({ note, item }) {
+  if (!item) return;
+  const part = (/** @type {string} */ name) => /** @type {any} */ (item.querySelector(name));
+  const paper = part(".note");
+  const name = note.text.length > 60 ? `${note.text.slice(0, 60)}…` : note.text;
+  item.dataset.id = note.id;
+  paper.dataset.color = note.color;
+  paper.dataset.tilt = tilt(note.id);
+  paper.dataset.length = note.text.length < 50 ? "short" : note.text.length < 400 ? "medium" : "long";
+  paper.toggleAttribute("data-done", note.done);
+  paper.toggleAttribute("data-waiting", note.version === 0);
+  write(part(".text"), note.text);
+  part("time").dateTime = note.created_at;
+  part("time").textContent = note.version ? dateFormat.format(new Date(note.created_at)) : "Waiting to be sent";
+  for (const button of item.querySelectorAll("[data-act]")) {
+    /** @type {HTMLButtonElement} */ (button).disabled = note.version === 0;
+    button.setAttribute("aria-label", `${/** @type {HTMLElement} */ (button).title}: ${name}`);
+  }
+  part("[data-act=done]").ariaPressed = String(note.done);
+}
+
+// --- Which of them are in the document -----------------------------------------------------------
+
+/** Puts these and only these into the document, in reading order. @param {Card[]} shown */
+export function attach(shown) {
+  const keep = new Set(shown);
+  for (const item of [...list.children]) {
+    const card = cards.get(item.dataset.id);
+    if (card && keep.has(card) && card.item === item) continue;
+    if (card && card.item === item) card.item = null;
+    if (item.hasAttribute("data-leaving")) continue;
+    heights.unobserve(item.firstElementChild);
+    item.remove();
+  }
+  const setSize = String(paging.next ? -1 : sorted.length);
+  let index = 0;
+  let next = list.firstElementChild;
+  for (const card of shown) {
+    while (next?.hasAttribute("data-leaving")) next = next.nextElementSibling;
+    while (sorted[index] !== card) index += 1;
+    const item = card.item ?? make(card);
+    if (item === next) next = next.nextElementSibling;
+    else list.insertBefore(item, next);
+    if (sorted.length > ALL_IN_PAGE) {
+      item.setAttribute("aria-posinset", String(index + 1));
+      item.setAttribute("aria-setsize", setSize);
+    }
+  }
+}
+
+/** @param {Card[]} shown @returns {boolean} whether a card is not as high as it was thought to be */
+export function measure(shown) {
+  let differs = false;
+  for (const card of shown) {
+    if (card.height) continue;
+    const paper = /** @type {HTMLElement} */ (card.item?.firstElementChild);
+    card.height = paper.offsetHeight;
+    differs = true;
+  }
+  return differs;
+}
+
+/** Called when heights change. */
+let changed = () => {};
+
+/** An editor or another font makes a card higher, and a longer text the form. */
+export const heights = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const item = /** @type {HTMLElement} */ (target.parentElement);
+    const card = cards.get(item.dataset.id ?? "");
+    const height = /** @type {HTMLElement} */ (target).offsetHeight;
+    if (target === form.firstElementChild) changed();
+    else if (card && height && card.height !== height) {
+      card.height = height;
+      changed();
+    }
+  }
+});
+
+/** @param {() => void} onChange */
+export function observeHeights(onChange) {
+  changed = onChange;
+  heights.observe(form.firstElementChild);
+}
