@@ -22,6 +22,8 @@ const newer = element("newer");
 
 /** @type {Column[]} */
 let columns = [];
+/** Of the list, and of a column. */
+let room = 0;
 let width = 0;
 let gap = 0;
 let rem = 16;
@@ -46,21 +48,21 @@ function estimate({ note: { text } }) {
   return Math.max(9.5 * rem, lines * 1.6 * rem + 6 * rem);
 }
 
-/** Lays everything out anew: the window or its letters have another size. */
+/** Lays everything out anew, if the window or its letters have another size. */
 function resize() {
-  rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  gap = parseFloat(getComputedStyle(wall).columnGap);
+  const letters = parseFloat(getComputedStyle(document.documentElement).fontSize);
   top = list.getBoundingClientRect().top + scrollY;
+  if (letters === rem && list.clientWidth === room) return schedule();
+  [rem, room] = [letters, list.clientWidth];
+  gap = parseFloat(getComputedStyle(wall).columnGap);
   const anchor = scrollY > top ? sorted.find((card) => card.item && card.y + top >= scrollY) : undefined;
   const offset = anchor ? anchor.y - scrollY : 0;
-  const count = Math.max(1, Math.floor((list.clientWidth + gap) / (NARROWEST * rem + gap)));
-  const before = width;
-  width = (list.clientWidth + gap) / count - gap;
+  const count = Math.max(1, Math.floor((room + gap) / (NARROWEST * rem + gap)));
+  width = (room + gap) / count - gap;
   wall.style.setProperty("--column", `${width}px`);
-  if (width !== before) for (const card of sorted) card.height = 0;
   const left = (/** @type {number} */ index) => Math.round(index * (width + gap));
   columns = Array.from({ length: count }, (_, index) => ({ left: left(index), level: 0, y: 0, slack: 0 }));
-  for (const card of sorted) card.column = null;
+  for (const card of sorted) Object.assign(card, { column: null, height: 0 });
   list.toggleAttribute("data-gliding", false);
   render(false);
   if (anchor) scrollTo(0, anchor.y - offset);

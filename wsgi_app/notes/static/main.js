@@ -18,6 +18,8 @@ const MOST_NOTES = 8000;
 const STATUS = { connecting: "Connecting", live: "Live", offline: "Offline", stopped: "No access" };
 const TRANSPORT = { websocket: "WebSocket", sse: "event stream", poll: "polling" };
 
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
 const topic = `board:${board}`;
 const more = element("more");
 
@@ -112,17 +114,20 @@ async function resync() {
   checkDrafts();
 }
 
-/** @param {import("/ws/client/types").Status} status
- * @param {import("/ws/client/types").Transport | null} transport */
-function showStatus(status, transport) {
-  if (status === "live") {
-    STATUS.connecting = "Reconnecting";
-    send();
-  }
-  if (status !== "live") element("people").hidden = true;
-  element("status").dataset.status = status;
-  element("state").textContent = STATUS[status];
-  element("transport").textContent = transport ? TRANSPORT[transport] : "";
+/** @type {{status: import("/ws/client/types").Status, transport: import("/ws/client/types").Transport | null,
+ *   behind: string | null}} `behind`: since when the server may have missed events */
+const connection = { status: "connecting", transport: null, behind: null };
+
+/** @param {Partial<typeof connection>} news */
+function showStatus(news) {
+  const { status, transport, behind } = Object.assign(connection, news);
+  const since = status === "live" && behind;
+  if (status === "live") STATUS.connecting = "Reconnecting";
+  else element("people").hidden = true;
+  element("status").dataset.status = since ? "behind" : status;
+  element("state").textContent = since ? `Not up to date since ${clock.format(new Date(since))}` : STATUS[status];
+  element("transport").textContent = transport && !since ? TRANSPORT[transport] : "";
+  if (status === "live" && !since) send();
 }
 
 /** What was just pinned does not match what is looked for. */
@@ -160,7 +165,8 @@ async function begin() {
     topics: { [topic]: first.cursor },
     onEvent: receive,
     onResync: resync,
-    onStatus: showStatus,
+    onStatus: (status, transport) => showStatus({ status, transport }),
+    onBehind: (behind) => showStatus({ behind }),
     renewTicket: () => request("/api/tickets", { method: "POST" }),
     onPresence(_, people) {
       element("people").hidden = false;
