@@ -25,6 +25,7 @@ TO_CLIENT: tuple[type[BaseModel], ...] = (
     messages.Subscribed,
     messages.EventMessage,
     messages.Presence,
+    messages.People,
     messages.Whispered,
     messages.Behind,
     messages.Current,

@@ -41,6 +41,10 @@ ALL_WHISPERS_PER_SECOND = 4000  # of all clients, with a share for each address 
 WHISPERS_WAITING = 1000  # for Redis
 WHISPER_WRITES_PER_SECOND = 50_000
 
+# Who is on a topic: so many are told by name, and each says so much.
+PEOPLE = 50
+ME_BYTES = 256
+
 # Event streams and polls, and plain HTTP.
 IDLE_SECONDS = 15.0  # until a quiet stream shows that it is alive
 POLL_SECONDS = 30.0

@@ -1,4 +1,4 @@
-"""How many listen to a topic, over all processes: told to the listeners when it changes."""
+"""How many listen to a topic, and who, over all processes: told to the listeners when it changes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from asgi_app import limits
+from asgi_app.people import Rolls
 from asgi_app.topics.counts import Counts
 from asgi_app.topics.event import Notice
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.older import Older
+from asgi_app.topics.people import Share
 from asgi_app.transports.messages import Presence
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,8 @@ class Counter:
         self._hub = hub
         self._counts = Counts(redis)
         self._older = Older(redis)
-        self._here: dict[str, int] = {}  # of the topics with listeners
+        self._rolls = Rolls()
+        self._here: dict[str, Share] = {}  # of the topics with listeners
         self._told: dict[str, int] = {}
         self._due: set[str] = set()  # topics whose number may have changed
         self._is_refused = False
@@ -52,10 +55,11 @@ class Counter:
         for name in moved:
             topic = self._hub.topics.get(name)
             if topic is not None and topic.listeners:
-                self._here[name] = len(topic.listeners)
+                self._here[name] = Share.of(len(topic.listeners), topic.people.values())
             else:
                 self._here.pop(name, None)
                 self._told.pop(name, None)
+                self._rolls.forget(name)
         self._due |= moved
         self._due |= await self._counts.exchange(self._here, moved, repeat)
         self._due |= await self._older.exchange(self._here, repeat)
@@ -69,10 +73,15 @@ class Counter:
         topic = self._hub.topics.get(name)
         if topic is None or not topic.listeners:
             return
-        count = len(topic.listeners) + self._counts.elsewhere(name) + self._older.counts.get(name, 0)
-        notice = Notice("presence", Presence(topic=name, count=count).model_dump_json().encode())
+        shares = [Share.of(len(topic.listeners), topic.people.values()), *self._counts.elsewhere(name)]
+        count = sum([share.listeners for share in shares]) + self._older.counts.get(name, 0)
+        presence = Notice("presence", Presence(topic=name, count=count).model_dump_json().encode())
+        whole, changes = self._rolls.update(name, shares)
         if self._told.get(name) == count:
-            topic.greet(notice)
+            topic.greet(presence, *whole)
         else:
+            topic.greet(*whole)
             self._told[name] = count
-            topic.tell(notice)
+            topic.tell(presence)
+        for change in changes:
+            topic.tell(change)

@@ -92,7 +92,8 @@ class Settings(Place):
     )
     whisper_topics: CommaSeparatedOrNone = Field(
         default=("board:*",),
-        description="Globs of the topics whose subscribers may whisper to each other, or `none`.",
+        description="Globs of the topics whose subscribers may whisper to each other and learn who is there, "
+        "or `none`.",
     )
     allowed_origins: CommaSeparated = Field(
         default=(),

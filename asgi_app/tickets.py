@@ -29,6 +29,7 @@ class _Claims(BaseModel):
     exp: Seconds
     aud: None = None  # a token for somebody else is no ticket
     topics: list[str]
+    me: dict[str, object] | None = None
 
 
 _signed = jwt.PyJWS()
@@ -42,6 +43,7 @@ class Ticket:
     issued: float
     expires: float
     topics: tuple[str, ...]
+    me: dict[str, object] | None = None  # who the holder is, for the others on a topic
 
     def seconds_left(self) -> float:
         """How long it is still good for; 0 when it has expired."""
@@ -56,7 +58,7 @@ def read(token: str, keys: Sequence[str]) -> Ticket | None:
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             continue
         if claims.nbf <= time.time() < claims.exp:
-            return Ticket(claims.sub, claims.iat, claims.exp, tuple(claims.topics))
+            return Ticket(claims.sub, claims.iat, claims.exp, tuple(claims.topics), claims.me)
     return None
 
 

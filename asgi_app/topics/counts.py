@@ -1,4 +1,4 @@
-"""How many listen to each topic in the other processes. Topics on which nobody comes or goes cost nothing.
+"""How many, and who, listen to a topic in the other processes. One on which nobody moves costs nothing.
 
 Each process keeps one hash, and writes to it what has changed. Beside the numbers the hash has the last
 changes, so that others ask for those only. A process that dies is forgotten when its hash expires.
@@ -7,13 +7,14 @@ changes, so that others ask for those only. A process that dies is forgotten whe
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
 
 from asgi_app import limits
 from asgi_app.topics import keys
+from asgi_app.topics.people import NOBODY, Share
 
 
 class Counts:
@@ -28,16 +29,16 @@ class Counts:
         self._seen: dict[str, int] = {}  # process -> the version up to which its changes are known
         self._known: set[str] = set()  # topics for which all of them were asked
         self._unasked: set[str] = set()  # topics for which they were not
-        self._others: dict[str, dict[str, int]] = {}  # topic -> process -> how many; none without
+        self._others: dict[str, dict[str, Share]] = {}  # topic -> process -> what it has; none without
 
-    def elsewhere(self, topic: str) -> int:
-        """How many listen to the topic in other processes."""
-        return sum(self._others[topic].values()) if topic in self._others else 0
+    def elsewhere(self, topic: str) -> Collection[Share]:
+        """What other processes have of the topic."""
+        return self._others[topic].values() if topic in self._others else ()
 
-    async def exchange(self, here: Mapping[str, int], moved: set[str], repeat: bool) -> set[str]:
-        """Says how many listen here, and returns the topics whose number elsewhere has changed.
+    async def exchange(self, here: Mapping[str, Share], moved: set[str], repeat: bool) -> set[str]:
+        """Says what is here of each topic, and returns the topics of which it has changed elsewhere.
 
-        `moved` are the topics whose number here may have changed since the last call. Without any it says
+        `moved` are the topics of which it may have changed here since the last call. Without any it says
         nothing, unless it is to `repeat`.
 
         Raises:
@@ -56,8 +57,8 @@ class Counts:
             if process == self._me:
                 continue
             changes = await self._changes(process, version)
-            for name, count in (changes or {}).items():
-                if name in here and self._note(process, name, count):
+            for name, share in (changes or {}).items():
+                if name in here and self._note(process, name, share):
                     touched.add(name)
             touched |= await self._ask(process, here if changes is None else new)
             self._seen[process] = version
@@ -65,7 +66,7 @@ class Counts:
         self._unasked -= new
         return touched
 
-    async def _share(self, here: Mapping[str, int], repeat: bool) -> dict[str, int]:
+    async def _share(self, here: Mapping[str, Share], repeat: bool) -> dict[str, int]:
         # Returns the versions of all processes.
         answer: Any
         if self._unsaid or repeat:
@@ -82,9 +83,9 @@ class Counts:
             self._version += limits.PRESENCE_CHANGES
         return processes
 
-    async def _say(self, here: Mapping[str, int]) -> list[bytes]:
+    async def _say(self, here: Mapping[str, Share]) -> list[bytes]:
         # Returns who was known just before.
-        changed = {name: here[name] for name in self._unsaid if name in here}
+        changed = {name: str(here[name]) for name in self._unsaid if name in here}
         gone = self._unsaid - here.keys()
         mine = keys.counts(self._me)
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -105,8 +106,8 @@ class Counts:
         found: list[bytes] = before
         return found
 
-    def _changed(self, changed: Mapping[str, int], gone: Iterable[str]) -> str:
-        lines = [f"{name} {count}" for name, count in {**changed, **dict.fromkeys(gone, 0)}.items()]
+    def _changed(self, changed: Mapping[str, str], gone: Iterable[str]) -> str:
+        lines = [f"{name} {share}" for name, share in {**changed, **dict.fromkeys(gone, NOBODY)}.items()]
         return "\n".join([str(self._version), *lines])
 
     def _forget(self, processes: Mapping[str, int]) -> set[str]:
@@ -114,10 +115,10 @@ class Counts:
         touched = set()
         for process in self._seen.keys() - processes.keys():
             del self._seen[process]
-            touched |= {name for name in tuple(self._others) if self._note(process, name, 0)}
+            touched |= {name for name in tuple(self._others) if self._note(process, name, NOBODY)}
         return touched
 
-    async def _changes(self, process: str, version: int) -> dict[str, int] | None:
+    async def _changes(self, process: str, version: int) -> dict[str, Share] | None:
         # What has changed up to this version; None when that is no longer known.
         seen = self._seen.get(process)
         if seen == version:
@@ -125,15 +126,15 @@ class Counts:
         if seen is None or not 0 < version - seen <= limits.PRESENCE_CHANGES:
             return None
         wanted = range(seen + 1, version + 1)
-        found: dict[str, int] = {}
+        found: dict[str, Share] = {}
         texts: Any = await self._redis.hmget(keys.counts(process), [_slot(number) for number in wanted])
         for number, text in zip(wanted, texts, strict=True):
             head, *lines = (text or b"").decode().split("\n")
             if head != str(number):  # overwritten meanwhile
                 return None
             for line in lines:
-                name, _, count = line.partition(" ")
-                found[name] = int(count)
+                name, _, share = line.partition(" ")
+                found[name] = Share.parse(share)
         return found
 
     async def _ask(self, process: str, names: Iterable[str]) -> set[str]:
@@ -141,20 +142,20 @@ class Counts:
         touched, names = set(), list(names)
         for start in range(0, len(names), limits.LOOK_TOPICS):
             some = names[start : start + limits.LOOK_TOPICS]
-            counts = await self._redis.hmget(keys.counts(process), some)
+            shares: Any = await self._redis.hmget(keys.counts(process), some)
             touched |= {
                 name
-                for name, count in zip(some, counts, strict=True)
-                if self._note(process, name, int(count or 0))
+                for name, share in zip(some, shares, strict=True)
+                if self._note(process, name, Share.parse(share.decode()) if share else NOBODY)
             }
         return touched
 
-    def _note(self, process: str, name: str, count: int) -> bool:
+    def _note(self, process: str, name: str, share: Share) -> bool:
         # Whether it is news.
-        if self._others.get(name, {}).get(process, 0) == count:
+        if self._others.get(name, {}).get(process, NOBODY) == share:
             return False
-        if count:
-            self._others.setdefault(name, {})[process] = count
+        if share.listeners:
+            self._others.setdefault(name, {})[process] = share
             return True
         del self._others[name][process]
         if not self._others[name]:

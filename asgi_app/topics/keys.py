@@ -43,7 +43,7 @@ PROCESSES = "presence:processes"
 
 
 def counts(process: str) -> str:
-    """The hash with a process' number of listeners by topic, and its last changes; it expires."""
+    """The hash with what a process has of each topic (`Share`), and its last changes; it expires."""
     return f"presence:of:{process}"
 
 

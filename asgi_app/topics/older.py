@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from asgi_app import limits
 from asgi_app.topics import keys
+from asgi_app.topics.people import Share
 
 OURS = b"+"  # 2.0 reads "+3" as 3; by the sign this version knows its own
 
@@ -25,7 +26,7 @@ class Older:
         self._told: set[str] = set()
         self.counts: dict[str, int] = {}  # topic -> how many listen in processes of 2.0
 
-    async def exchange(self, here: Mapping[str, int], repeat: bool) -> set[str]:
+    async def exchange(self, here: Mapping[str, Share], repeat: bool) -> set[str]:
         """Returns the topics whose number there has changed. Without 2.0 it asks on `repeat` only.
 
         Raises:
@@ -51,13 +52,13 @@ class Older:
         theirs = [[count for count in counts if not count.startswith(OURS)] for counts in answers]
         return {name: sum(map(int, counts)) for name, counts in zip(names, theirs, strict=True) if counts}
 
-    async def _tell(self, here: Mapping[str, int], counts: Mapping[str, int]) -> None:
+    async def _tell(self, here: Mapping[str, Share], counts: Mapping[str, int]) -> None:
         left = self._told - counts.keys()
         if not (counts or left):
             return
         async with self._redis.pipeline(transaction=False) as pipe:
             for name in counts:
-                pipe.hset(keys.presence(name), self._me, f"+{here[name]}")
+                pipe.hset(keys.presence(name), self._me, f"+{here[name].listeners}")
                 pipe.hexpire(keys.presence(name), limits.FORGET_SECONDS, self._me)
             for name in left:
                 pipe.hdel(keys.presence(name), self._me)

@@ -11,6 +11,7 @@ from asgi_app.topics.budget import Allowance
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Batch, Event, Joined, Notice, Whisper
 from asgi_app.topics.listener import Listener
+from asgi_app.topics.people import Person
 
 
 class Topic:
@@ -30,6 +31,9 @@ class Topic:
         self.position: Cursor | None = None  # None: not read yet
         self.listeners: set[Listener] = set()
         self._ungreeted: set[Listener] = set()
+        self.people: dict[
+            Listener, Person
+        ] = {}  # those who say who they are, in the order in which they came
         self.bytes = 0  # of the tail
         self._tail: deque[Event] = deque()  # the events up to `position`
         # What is still to be done, in order: events to write, listeners to add after them, a loss to report,
@@ -112,11 +116,17 @@ class Topic:
         """Writes it to all listeners but its speaker."""
         self._enqueue(whisper)
 
-    def greet(self, notice: Notice) -> None:
-        """Writes a notice to the listeners that joined since the last `tell` or `greet`."""
+    def greet(self, *notices: Notice) -> None:
+        """Writes notices to the listeners that joined since the last `tell` or `greet`."""
         for listener in self._ungreeted:
-            listener.write(notice)
+            for notice in notices:
+                listener.write(notice)
         self._ungreeted.clear()
+
+    def introduce(self, listener: Listener, person: Person) -> None:
+        """Says who a listener is, until it leaves."""
+        self.people[listener] = person
+        self._come_and_go.add(self.name)
 
     async def written(self) -> None:
         """Returns when what came so far is written to all listeners."""
@@ -135,6 +145,7 @@ class Topic:
     def leave(self, listener: Listener) -> None:
         """Ends `join`."""
         self.listeners.discard(listener)
+        self.people.pop(listener, None)
         self._come_and_go.add(self.name)
         self._ungreeted.discard(listener)
         if listener in self._queue:

@@ -5,8 +5,9 @@ docs/reference/asyncapi.json is made from these models.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 from pydantic_core import to_json
@@ -14,6 +15,9 @@ from pydantic_core import to_json
 from asgi_app import limits
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.keys import TOPIC_PATTERN
+from asgi_app.topics.people import Person
+
+Data = TypeVar("Data")
 
 
 def _cursor(text: str) -> str:
@@ -21,10 +25,15 @@ def _cursor(text: str) -> str:
     return text
 
 
-def _small(data: object) -> object:
-    if len(to_json(data)) > limits.WHISPER_BYTES:
-        raise ValueError(f"at most {limits.WHISPER_BYTES} bytes of JSON")
-    return data
+def _at_most(size: int) -> Callable[[Data], Data]:
+    """A validator: data that is at most so many bytes as JSON."""
+
+    def check(data: Data) -> Data:
+        if len(to_json(data)) > size:
+            raise ValueError(f"at most {size} bytes of JSON")
+        return data
+
+    return check
 
 
 TopicName = Annotated[str, StringConstraints(pattern=TOPIC_PATTERN)]
@@ -36,11 +45,15 @@ class _Message(BaseModel):
 
 
 class Subscribe(_Message):
-    """From the client: events of `topic` from now on, or from the one after `since` on."""
+    """From the client: events of `topic` from now on, or from the one after `since` on.
+
+    `me` says to the others on the topic who this client is, unless its ticket says so.
+    """
 
     op: Literal["subscribe"] = "subscribe"
     topic: TopicName
     since: CursorText | None = None
+    me: Annotated[dict[str, object], AfterValidator(_at_most(limits.ME_BYTES))] | None = None
 
 
 class Unsubscribe(_Message):
@@ -61,7 +74,7 @@ class Whisper(_Message):
 
     op: Literal["whisper"] = "whisper"
     topic: TopicName
-    data: Annotated[object, AfterValidator(_small)]
+    data: Annotated[object, AfterValidator(_at_most(limits.WHISPER_BYTES))]
 
 
 class Subscribed(_Message):
@@ -103,6 +116,21 @@ class Presence(_Message):
     op: Literal["presence"] = "presence"
     topic: str
     count: int
+
+
+class People(_Message):
+    """To the client: who is on the topic, as far as they say. `people` comes first, and is all of them.
+
+    Later come `joined`, which may hold known ones with new data, and `left`, their ids. Beyond the first 50
+    they are only counted.
+    """
+
+    op: Literal["people"] = "people"
+    topic: str
+    count: int
+    people: list[Person] | None = None
+    joined: list[Person] | None = None
+    left: list[str] | None = None
 
 
 class Whispered(_Message):

@@ -17,6 +17,7 @@ from asgi_app.topics.budget import Crowded, Rate, TooManyTopics
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import CROWDED, TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
+from asgi_app.topics.people import Person
 from asgi_app.transports.messages import (
     Error,
     Ping,
@@ -127,8 +128,16 @@ class Session:
             log.debug("gone before it was subscribed")
         else:
             self._topics.add(topic)
+            self._introduce(topic, message.me)
             if had_ticket and self._ticket is None:  # it has expired meanwhile
                 self._expire()
+
+    def _introduce(self, topic: str, said: dict[str, object] | None) -> None:
+        # What the app has signed cannot be said otherwise.
+        me = self._ticket.me if self._ticket is not None and self._ticket.me is not None else said
+        if me is not None and self._hub.whispers.allows(topic):
+            person = Person(id=self._hub.whispers.id_of(self._connection), me=me)
+            self._hub.topics[topic].introduce(self._connection, person)
 
     def _whisper(self, message: Whisper) -> None:
         whispers, topic = self._hub.whispers, message.topic

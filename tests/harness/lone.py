@@ -12,6 +12,8 @@ from tests.harness.clients import http, wait_for
 from tests.harness.local import free_port
 from tests.harness.redis_server import RedisServer
 
+KEY = "x" * 32
+
 
 class LoneSidecar:
     """One of them. Like a stack it has a `base_url`. It finds Redis at `port`, or at that of the server."""
@@ -23,7 +25,7 @@ class LoneSidecar:
             "PATH": os.environ["PATH"],
             "REDIS_URL": f"redis://127.0.0.1:{port or server.port}/0",
             "REDIS_PASSWORD_FILE": str(server.folder / "asgi" / "redis_password"),
-            "SECRET_KEY": "x" * 32,
+            "SECRET_KEY": KEY,
             "ASGI_HOST": "127.0.0.1",
             "ASGI_PORT": str(own),
             "DRAIN_SECONDS": "0",

@@ -14,6 +14,7 @@ from asgi_app.settings import Settings
 from asgi_app.topics import keys, store
 from asgi_app.topics.counts import Counts
 from asgi_app.topics.older import Older
+from asgi_app.topics.people import Person, Share
 from tests.harness.redis_server import RedisServer
 
 TOPICS = [f"board:many-{number}" for number in range(1200)]
@@ -39,15 +40,22 @@ class Process:
         self.redis = store.connect(settings)
         self.counts = Counts(self.redis)
         self.older = Older(self.redis)
-        self.here: dict[str, int] = {}
+        self.here: dict[str, Share] = {}
 
     async def has(self, **numbers: int) -> set[str]:
         """So many listen from now on, and the others are asked. Returns what is news of them."""
         return await self.have({f"board:{name}": count for name, count in numbers.items()})
 
     async def have(self, numbers: dict[str, int], repeat: bool = False) -> set[str]:
-        self.here = {name: count for name, count in {**self.here, **numbers}.items() if count}
-        return await self.counts.exchange(self.here, set(numbers), repeat)
+        return await self.share({name: Share(count) for name, count in numbers.items()}, repeat)
+
+    async def share(self, shares: dict[str, Share], repeat: bool = False) -> set[str]:
+        """The same, with people."""
+        self.here = {name: share for name, share in {**self.here, **shares}.items() if share.listeners}
+        return await self.counts.exchange(self.here, set(shares), repeat)
+
+    def elsewhere(self, topic: str) -> int:
+        return sum(share.listeners for share in self.counts.elsewhere(topic))
 
 
 def together(server: RedisServer, story: Callable[[Process, Process], Coroutine[Any, Any, None]]) -> None:
@@ -69,14 +77,27 @@ def test_each_learns_what_the_other_has_of_the_topics_that_it_has_itself(server:
         await one.has(a=2, b=3)
         assert await two.has(a=1, c=4) == {"board:a"}
         assert await one.has() == {"board:a"}
-        assert [one.counts.elsewhere(f"board:{name}") for name in "abc"] == [1, 0, 0]
-        assert two.counts.elsewhere("board:a") == 2
+        assert [one.elsewhere(f"board:{name}") for name in "abc"] == [1, 0, 0]
+        assert two.elsewhere("board:a") == 2
         # One that comes later is asked for, although it has not changed.
         assert await two.has(b=1) == {"board:b"}
-        assert two.counts.elsewhere("board:b") == 3
+        assert two.elsewhere("board:b") == 3
         await one.has(a=0, b=5)
         assert await two.has() == {"board:a", "board:b"}
-        assert [two.counts.elsewhere(f"board:{name}") for name in "ab"] == [0, 5]
+        assert [two.elsewhere(f"board:{name}") for name in "ab"] == [0, 5]
+
+    together(server, story)
+
+
+def test_people_are_learnt_with_the_numbers(server: RedisServer) -> None:
+    people = tuple(Person(id=f"{number}", me={"name": "Zoë\t\n", "n": [number]}) for number in range(3))
+
+    async def story(one: Process, two: Process) -> None:
+        await two.has(a=1)
+        for share in (Share(5, 3, people), Share(5, 2, people[1:]), Share(4)):
+            await one.share({"board:a": share})
+            assert await two.has() == {"board:a"}
+            assert list(two.counts.elsewhere("board:a")) == [share]
 
     together(server, story)
 
@@ -88,10 +109,10 @@ def test_whoever_looks_seldom_knows_everything_all_the_same(server: RedisServer)
             for number in range(changes):
                 await one.has(a=number + 1, b=changes)
             await two.has()
-            assert two.counts.elsewhere("board:a") == two.counts.elsewhere("board:b") == changes
+            assert two.elsewhere("board:a") == two.elsewhere("board:b") == changes
         await one.has(b=0)
         await two.has()
-        assert two.counts.elsewhere("board:b") == 0
+        assert two.elsewhere("board:b") == 0
 
     together(server, story)
 
@@ -111,7 +132,7 @@ def test_a_process_that_dies_is_forgotten_with_all_that_it_wrote(server: RedisSe
         mine = [field for field in fields if admin.hget(keys.counts(field.decode()), "board:a") == b"2"]
         admin.hdel(keys.PROCESSES, *mine)
         assert await two.has() == {"board:a"}
-        assert two.counts.elsewhere("board:a") == 0
+        assert two.elsewhere("board:a") == 0
 
     together(server, story)
 
@@ -126,9 +147,9 @@ def test_a_process_that_was_forgotten_but_lives_says_everything_again(server: Re
         await one.has()
         await two.has()
         await two.has()
-        assert [two.counts.elsewhere(f"board:{name}") for name in "ab"] == [2, 0]
+        assert [two.elsewhere(f"board:{name}") for name in "ab"] == [2, 0]
         await one.has()
-        assert one.counts.elsewhere("board:a") == 1
+        assert one.elsewhere("board:a") == 1
 
     together(server, story)
 
@@ -145,7 +166,7 @@ def test_what_could_not_be_said_is_said_later(server: RedisServer) -> None:
             admin.execute_command("ACL", "SETUSER", "asgi", "+hset")
         await one.has()
         assert await two.has() == {"board:a"}
-        assert (one.counts.elsewhere("board:a"), two.counts.elsewhere("board:a")) == (1, 3)
+        assert (one.elsewhere("board:a"), two.elsewhere("board:a")) == (1, 3)
 
     together(server, story)
 
@@ -159,7 +180,7 @@ def test_topics_on_which_nobody_comes_or_goes_cost_nothing(server: RedisServer) 
         for _ in range(10):
             await one.has()
         assert admin.info("stats")["total_commands_processed"] - before <= 11
-        assert all(one.counts.elsewhere(topic) == 1 for topic in TOPICS)
+        assert all(one.elsewhere(topic) == 1 for topic in TOPICS)
 
     together(server, story)
 
@@ -167,16 +188,16 @@ def test_topics_on_which_nobody_comes_or_goes_cost_nothing(server: RedisServer) 
 def test_version_2_0_and_this_one_count_each_others_listeners(server: RedisServer) -> None:
     async def story(one: Process, two: Process) -> None:
         admin, topic = server.client(), keys.presence("board:a")
-        here = {"board:a": 2, "board:b": 1}
+        here = {"board:a": Share(2), "board:b": Share(1)}
         admin.hset(topic, "old", 3)  # as 2.0 writes it
         assert await one.older.exchange(here, True) == {"board:a"}
-        assert await two.older.exchange({"board:a": 5}, True) == {"board:a"}
+        assert await two.older.exchange({"board:a": Share(5)}, True) == {"board:a"}
         assert one.older.counts == two.older.counts == {"board:a": 3}
         assert sum(map(int, admin.hvals(topic))) == 3 + 2 + 5  # as 2.0 reads it
         assert not admin.exists(keys.presence("board:b"))
         admin.hdel(topic, "old")
         for process in (one, two):
-            assert await process.older.exchange({"board:a": 5}, False) == {"board:a"}
+            assert await process.older.exchange({"board:a": Share(5)}, False) == {"board:a"}
             assert process.older.counts == {}
         assert not admin.exists(topic)
 

@@ -86,6 +86,10 @@ def test_a_session_says_nothing_that_is_not_in_it(stack: Stack, board: str) -> N
             from_client.validate(whisper)
             other.send(whisper)
             expect("whisper")
+            me = {"op": "subscribe", "topic": topic, "me": {"name": "Ann"}}
+            from_client.validate(me)
+            other.send(me)
+            expect("people")
         send({"op": "whisper", "topic": "user:nobody", "data": None}, "error")
         from_client.validate({"op": "unsubscribe", "topic": topic})
     outages = {"behind", "current"}  # test_sidecar_outage.py

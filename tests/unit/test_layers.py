@@ -17,7 +17,7 @@ LAYERS = [
     ["topics"],
     ["door"],
     ["transports"],
-    ["asyncapi", "client", "leaving", "outage", "presence", "redis_numbers"],
+    ["asyncapi", "client", "leaving", "outage", "people", "presence", "redis_numbers"],
     ["health"],
     ["server"],
     ["app"],
