@@ -63,7 +63,9 @@ def open_wall(chromium: Browser, stack: LocalStack, board: str) -> Iterator[Open
         wait: bool = True,
         **options: Any,
     ) -> Page:
-        context = chromium.new_context(base_url=base_url, **{"reduced_motion": "reduce", **options})
+        # What a service worker asks for, no route of a test sees.
+        quiet = {"reduced_motion": "reduce", "service_workers": "block"}
+        context = chromium.new_context(base_url=base_url, **{**quiet, **options})
         contexts.append(context)
         context.set_default_timeout(60_000)
         page = context.new_page()

@@ -14,12 +14,16 @@ CHUNK = 65536
 REQUEST_LINE = re.compile(rb"[A-Z]+ (/[^ ?]*)")
 
 
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or 80
+
+
 class Cable:
     """A TCP relay on a port of its own: `base_url` leads to the stack as long as the cable is not cut."""
 
     def __init__(self, target_url: str) -> None:
-        url = urlsplit(target_url)
-        self._target = (url.hostname or "127.0.0.1", url.port or 80)
+        self._target = _address(target_url)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -69,6 +73,12 @@ class Cable:
         """Takes connections again."""
         with self._lock:
             self._whole = True
+
+    def lead_to(self, target_url: str) -> None:
+        """From now on leads to another site."""
+        self._target = _address(target_url)
+        self.cut()
+        self.mend()
 
     def _accept(self) -> None:
         while True:

@@ -2,7 +2,7 @@
  * The wall: fetch the list, show it, go on from its cursor with what happens, and pin what is written here.
  *
  * The first view needs this module and those that it imports. Changing notes (changing.js, editing.js, undo.js) and
- * finding them (finding.js) is loaded when somebody is there.
+ * finding them (finding.js) is loaded when somebody is there, and so is what keeps the page (offline.js).
  *
  * @typedef {import("/ws/client/types").Event} Event
  */
@@ -78,6 +78,7 @@ function warmUp() {
   signs.abort();
   changing().catch(() => undefined);
   finding().catch(() => undefined);
+  import("./offline.js").then(({ keepPage }) => keepPage()).catch(() => undefined);
 }
 for (const sign of ["pointermove", "pointerdown", "keydown", "touchstart"]) {
   addEventListener(sign, warmUp, { signal: signs.signal, passive: true });

@@ -1,0 +1,26 @@
+/**
+ * Keeps the page and what is on it, so that it opens without a network: offline-worker.js.
+ *
+ * Browsers allow that on secure origins and on localhost. Elsewhere nothing is kept.
+ */
+import { board } from "./cards.js";
+
+const CODE = /^\/(static|ws\/client)\//;
+
+/** The addresses of all that this page consists of: itself, its list, its scripts and styles. @returns {string[]} */
+function parts() {
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => new URL(name));
+  const code = loaded.filter(({ origin, pathname }) => origin === location.origin && CODE.test(pathname));
+  const list = new URL(`/api/notes?board=${board}&shared=1`, location.href);
+  return [...new Set([new URL(location.pathname, location.href), list, ...code].map(String))];
+}
+
+/** Begins to keep the page: now, and as it is whenever nobody looks at it any more. */
+export async function keepPage() {
+  if (!navigator.serviceWorker) return;
+  await navigator.serviceWorker.register("/offline-worker.js");
+  const { active } = await navigator.serviceWorker.ready;
+  const keep = () => active?.postMessage({ page: location.pathname, parts: parts() });
+  keep();
+  document.addEventListener("visibilitychange", () => document.hidden && keep());
+}
