@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -38,7 +39,7 @@ class Listening(str):
         return str(self)
 
 
-def listen(*topics: str, subject: str | int | None = "") -> Listening:
+def listen(*topics: str, subject: str | int | None = "", me: Mapping[str, Any] | None = None) -> Listening:
     """Lets the page that is being made listen to `topics`, from this moment on.
 
     Call it before the query whose result the page shows: then no event falls between the two. To ask is to
@@ -48,9 +49,10 @@ def listen(*topics: str, subject: str | int | None = "") -> Listening:
     Args:
         topics: as in `publish`; at most 100.
         subject: who looks at the page, for `revoke`: a user's id, or nothing.
+        me: who that is, for the others on these topics, such as `{"name": "Ann"}`; at most 256 bytes of JSON.
 
     Raises:
-        ValueError: a topic is invalid, or there are more than 100.
+        ValueError: a topic is invalid, or there are more than 100, or `me` is larger.
         NotConfigured: CORKBOARD_URL or the key that signs tickets is not set.
     """
     for topic in topics:
@@ -70,7 +72,7 @@ def listen(*topics: str, subject: str | int | None = "") -> Listening:
         except (StoreUnavailable, ResponseError) as error:
             log.warning("a page goes out without its cursors: %s", error)
             stale = True
-    ticket = sign(subject, topics).token if (topics or subject_of(subject)) and not loaded.off else ""
+    ticket = sign(subject, topics, me).token if (topics or subject_of(subject)) and not loaded.off else ""
     found = {"topics": cursors, "ticket": ticket, "stale": stale, "refresh_rate": loaded.refresh_rate}
     # Nothing is loaded for a type that is no script's.
     kind = 'type="application/json"' if loaded.off else f'type="module" src="{SCRIPT}"'

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jwt
 
 from corkboard import settings, store
 
 ALGORITHM = "HS256"
+ME_BYTES = 256
 
 
 class Ticket(NamedTuple):
@@ -26,20 +28,26 @@ def subject_of(subject: str | int | None) -> str:
     return "" if subject is None else str(subject)
 
 
-def sign(subject: str | int | None, topics: Sequence[str]) -> Ticket:
+def sign(subject: str | int | None, topics: Sequence[str], me: Mapping[str, Any] | None = None) -> Ticket:
     """A ticket for CORKBOARD_TICKET_SECONDS.
 
     Args:
         subject: whose it is: what `revoke` takes. May be empty.
         topics: globs of the topics that it opens, such as `user:7` or `team:3:*`.
+        me: who it is, for the others on these topics: a name, say. At most 256 bytes of JSON.
 
     Raises:
+        ValueError: `me` is larger.
         NotConfigured: there is no key.
     """
     loaded = settings.load()
     now = time.time()
     expires = int(now) + loaded.ticket_seconds
-    claims = {"sub": subject_of(subject), "iat": now, "exp": expires, "topics": list(topics)}
+    claims: dict[str, Any] = {"sub": subject_of(subject), "iat": now, "exp": expires, "topics": list(topics)}
+    if me is not None:
+        if len(json.dumps(me, ensure_ascii=False, separators=(",", ":")).encode()) > ME_BYTES:
+            raise ValueError(f"`me` is at most {ME_BYTES} bytes of JSON")
+        claims["me"] = dict(me)
     token = jwt.encode(claims, loaded.signing_key, ALGORITHM)
     return Ticket(token, datetime.fromtimestamp(expires, timezone.utc))
 

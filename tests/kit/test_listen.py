@@ -76,6 +76,15 @@ def test_without_topics_there_is_a_ticket_only_for_a_subject() -> None:
 
 
 @pytest.mark.usefixtures("server")
+def test_the_ticket_says_who_is_looking_if_the_app_does(topic: str) -> None:
+    me = {"name": "Zoë"}
+    assert claims(listen(topic, me=me).json["ticket"])["me"] == me
+    assert "me" not in claims(listen(topic).json["ticket"])
+    with pytest.raises(ValueError, match="256"):
+        listen(topic, me={"name": "x" * 256})
+
+
+@pytest.mark.usefixtures("server")
 def test_all_cursors_are_one_round_trip(topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     ask = corkboard.store.Store.ask

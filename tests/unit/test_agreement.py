@@ -41,6 +41,7 @@ def seconds(text: str) -> float:
 def test_the_ticket() -> None:
     assert wsgi_app.tickets.COOKIE == asgi_app.tickets.COOKIE
     assert corkboard.tickets.ALGORITHM == asgi_app.tickets.ALGORITHM
+    assert corkboard.tickets.ME_BYTES == limits.ME_BYTES
     assert corkboard.settings.KEY_CHARACTERS == asgi_app.settings.KEY_CHARACTERS
 
 
