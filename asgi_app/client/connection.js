@@ -176,6 +176,8 @@ export function stayConnected({ transports, seen, place, log, renewTicket, recei
   return {
     subscribe: (/** @type {string} */ topic) => [current, trial].forEach((link) => link?.subscribe(topic)),
     unsubscribe: (/** @type {string} */ topic) => [current, trial].forEach((link) => link?.unsubscribe(topic)),
+    /** @param {string} topic @param {any} data @returns {boolean} whether it was sent */
+    whisper: (topic, data) => Boolean(current?.whisper(topic, data)),
     /** Comes back with a new ticket: it is shown when a connection is made. @returns {Promise<boolean>} whether it does */
     async renew() {
       if (!ticket.mayHelp()) return false;

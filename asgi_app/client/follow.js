@@ -101,8 +101,14 @@ export function follow({ topics, ticket, refresh_rate: rate = REFRESH_RATE }, vi
       counts.set(topic, count);
       view.tell("realtime:presence", { topic, count });
     },
+    onPeople: (topic, people, count) => void view.tell("realtime:people", { topic, people, count }),
+    onWhisper: (topic, from, data) => void view.tell("realtime:whisper", { topic, from, data }),
     onRefused: (topic, code, detail) => void view.tell("realtime:refused", { topic, code, detail }),
     onBehind: (since) => void view.tell("realtime:behind", { since }),
+  });
+  document.addEventListener("realtime:say", (event) => {
+    const { topic, data } = /** @type {CustomEvent} */ (event).detail;
+    realtime.whisper(topic, data);
   });
   document.addEventListener("visibilitychange", () => document.hidden || refresh.hurry());
   addEventListener("online", refresh.hurry);

@@ -60,6 +60,7 @@ export function startLink(level, { transports, seen, place, message, lost, log }
     },
     subscribe: (topic) => carrier?.subscribe(topic),
     unsubscribe: (topic) => carrier?.unsubscribe(topic),
+    whisper: (topic, data) => link.live && Boolean(carrier?.whisper?.(topic, data)),
     close() {
       isClosed = true;
       clearTimeout(deadline);

@@ -13,6 +13,9 @@
  * - `realtime`: the event is its detail; `preventDefault()` leaves everything else to you.
  * - `realtime:resync`, detail {topic}: events were lost; likewise.
  * - `realtime:presence`, detail {topic, count}: so many people listen.
+ * - `realtime:people`, detail {topic, people, count}: who they are, if they say so.
+ * - `realtime:whisper`, detail {topic, from, data}: one of them says something. To say something yourself, dispatch
+ *   `realtime:say` with the detail {topic, data}.
  * - `realtime:refused`, detail {topic, code, detail}: nothing comes of this topic.
  * - `realtime:behind`, detail {since}: events may be missing since then, RFC 3339; null: they are there now.
  * - `realtime:status`, detail {status, transport}. `<html data-realtime>` says the status, too, for style sheets.

@@ -30,7 +30,7 @@ export { isWithin };
  * @param {Options} options
  * @returns {Realtime}
  */
-export function connect({ topics, url = "/", ticket, renewTicket, snapshot, debug, ...handlers }) {
+export function connect({ topics, url = "/", ticket, renewTicket, snapshot, me, debug, ...handlers }) {
   const { origin, pathname } = new URL(url, globalThis.location?.href);
   const base = origin + pathname.replace(/\/$/, "");
   const { on, off, emit } = callbacks();
@@ -50,7 +50,7 @@ export function connect({ topics, url = "/", ticket, renewTicket, snapshot, debu
     transports: TRANSPORTS,
     seen: list.seen,
     log: (...what) => void (debug && console.debug("realtime:", ...what)),
-    place: () => ({ base, ticket: call(ticket) ?? null }),
+    place: () => ({ base, ticket: call(ticket) ?? null, me: (topic) => call(me, topic) }),
     renewTicket,
     receive: list.receive,
     reset: list.reset,
@@ -68,6 +68,10 @@ export function connect({ topics, url = "/", ticket, renewTicket, snapshot, debu
     unsubscribe(topic) {
       if (list.remove(topic)) connection.unsubscribe(topic);
     },
+    introduce(topic) {
+      if (list.seen.has(topic)) connection.subscribe(topic);
+    },
+    whisper: (topic, data) => list.seen.has(topic) && connection.whisper(topic, data),
     close() {
       connection.close();
       list.clear();

@@ -4,13 +4,15 @@
  * @typedef {import("./types").Open} Open
  */
 
-/** The server ends a connection that sends more than 100 messages in a second. The rest is for heartbeats. */
-const BURST = 80;
+/** The server ends a connection that sends more than 100 messages in a second. The rest is for whispers and heartbeats. */
+const BURST = 70;
+/** In a second: what is over, the server refuses. */
+const MOST_WHISPERS = 20;
 /** Milliseconds. */
 const BURST_PAUSE = 1000;
 
 /** @type {Open} */
-export function openSocket(seen, ear, { base, ticket }) {
+export function openSocket(seen, ear, { base, ticket, me }) {
   const address = new URL(`${base.replace(/^http/, "ws")}/ws`);
   // A browser's WebSocket sends no header of the page's choice.
   if (ticket) address.searchParams.set("ticket", ticket);
@@ -18,6 +20,7 @@ export function openSocket(seen, ear, { base, ticket }) {
   /** What is to be said, by topic: the last word counts. @type {Map<string, "subscribe" | "unsubscribe">} */
   const unsaid = new Map();
   let room = BURST;
+  let whispers = 0;
   let pings = 0;
   let pongs = 0;
   /** The ping after a burst: its answer says that the server has taken all of it, however the network bunched it. */
@@ -37,8 +40,7 @@ export function openSocket(seen, ear, { base, ticket }) {
     for (const [topic, op] of unsaid) {
       if (!room) return;
       unsaid.delete(topic);
-      const since = op === "subscribe" && seen.get(topic);
-      send({ op, topic, ...(since && { since }) });
+      send({ op, topic, ...(op === "subscribe" && { since: seen.get(topic) ?? undefined, me: me(topic) ?? undefined }) });
       room -= 1;
       if (room) continue;
       ping();
@@ -77,6 +79,13 @@ export function openSocket(seen, ear, { base, ticket }) {
   return {
     subscribe: (topic) => say(topic, "subscribe"),
     unsubscribe: (topic) => say(topic, "unsubscribe"),
+    whisper(topic, data) {
+      if (!isOpen() || whispers === MOST_WHISPERS) return false;
+      whispers += 1;
+      setTimeout(() => (whispers -= 1), 1000);
+      send({ op: "whisper", topic, data });
+      return true;
+    },
     ping,
     close() {
       socket.onopen = socket.onmessage = socket.onclose = null;

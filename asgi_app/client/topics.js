@@ -6,6 +6,7 @@
  * @typedef {import("./snapshots.js").Held} Held
  */
 import { BEGINNING, isWithin, position } from "./cursor.js";
+import { peopleList } from "./people.js";
 import { snapshots } from "./snapshots.js";
 
 /**
@@ -23,6 +24,7 @@ export function topicList({ emit, ask, renew, snapshot }) {
   /** Why topics are refused. They are asked for again with each connection. @type {Map<string, string>} */
   const refused = new Map();
   const states = snapshots(snapshot, goOn);
+  const people = peopleList(emit);
   /** Since when events may be missing: the server has lost its Redis. @type {string | null} */
   let behind = null;
   let isFirstWord = true;
@@ -37,6 +39,7 @@ export function topicList({ emit, ask, renew, snapshot }) {
   /** @param {string} topic */
   function remove(topic) {
     states.cancel(topic);
+    people.forget(topic);
     for (const some of [live, asking, refused]) some.delete(topic);
     return seen.delete(topic);
   }
@@ -49,6 +52,8 @@ export function topicList({ emit, ask, renew, snapshot }) {
     if (op === "event") receiveEvent(message);
     else if (op === "subscribed") receiveSubscribed(message);
     else if (op === "presence") emit("presence", topic, message.count);
+    else if (op === "people") people.receive(message);
+    else if (op === "whisper") emit("whisper", topic, message.from, message.data);
     else if (op === "error") receiveError(message);
   }
 

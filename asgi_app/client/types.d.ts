@@ -2,7 +2,7 @@
 
 import type { Event, Status, Transport } from "./public/realtime";
 
-export type { Event, Options, Realtime, Status, TopicState, Transport } from "./public/realtime";
+export type { Event, Options, Person, Realtime, Status, TopicState, Transport } from "./public/realtime";
 
 /** The server does not give out a topic. `isFinal`: a new ticket cannot help. */
 export interface RefusalMessage {
@@ -35,14 +35,16 @@ export interface Ear {
 export interface Carrier {
   subscribe: (topic: string) => void;
   unsubscribe: (topic: string) => void;
+  /** Whether it was sent; absent where the transport cannot. */
+  whisper?: (topic: string, data: any) => boolean;
   ping?: () => void;
   close: () => void;
 }
 
 /** Last id seen of each topic; null before the first word from the server. */
 export type Seen = ReadonlyMap<string, string | null>;
-/** Where the server is, without a slash at the end, and the ticket to show there. */
-export type Place = { base: string; ticket: string | null };
+/** Where the server is, without a slash at the end, the ticket to show there, and who we are on a topic. */
+export type Place = { base: string; ticket: string | null; me: (topic: string) => object | null | undefined };
 export type Open = (seen: Seen, ear: Ear, place: Place) => Carrier;
 
 export interface TransportEntry {
@@ -65,6 +67,8 @@ export interface Link {
   ping?: (patience: number) => void;
   subscribe: (topic: string) => void;
   unsubscribe: (topic: string) => void;
+  /** Whether it was sent. */
+  whisper: (topic: string, data: any) => boolean;
   close: () => void;
 }
 

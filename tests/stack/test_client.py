@@ -125,3 +125,19 @@ def test_a_client_hears_when_events_cannot_arrive_and_when_they_do_again(
         client.wait("behind", None)
         pin(local_stack, board, "afterwards")
         client.wait("event", topic, "afterwards")
+
+
+@pytest.mark.parametrize("transport", ["websocket", "sse"])
+def test_clients_hear_who_is_there_and_what_they_whisper(
+    local_stack: LocalStack, url: str, board: str, transport: str
+) -> None:
+    topic, ada = f"board:{board}", {"name": "Ada"}
+    with listening(url=url, topics=[topic]) as client:
+        client.wait("status", "live", transport)
+        with listening(url=local_stack.base_url, topics=[topic], me=ada, says={"typing": True}):
+            person = wait_for(
+                lambda: next((people[0] for _, people, _ in client.of("people") if people), None), "Ada"
+            )
+            assert person["me"] == ada
+            client.wait("whisper", topic, person["id"], {"typing": True})
+        wait_for(lambda: client.of("people")[-1][1:] == [[], 0], "Ada to have left")

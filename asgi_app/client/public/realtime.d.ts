@@ -19,6 +19,13 @@ export interface Event<Data = any> {
   data: Data;
 }
 
+/** A connection that said who it is. */
+export interface Person {
+  /** The `from` of its whispers; another one for each connection. */
+  id: string;
+  me: any;
+}
+
 /** Functions that are called when something happens, by name. What they throw is reported and goes no further. */
 export interface Handlers {
   event: (event: Event) => void;
@@ -28,6 +35,10 @@ export interface Handlers {
   status: (status: Status, transport: Transport | null) => void;
   /** How many people listen, this tab among them. */
   presence: (topic: string, count: number) => void;
+  /** Who is there, this tab among them if it says who it is: all of them, or the first 50 of `count`. */
+  people: (topic: string, people: Person[], count: number) => void;
+  /** Another client on the topic says something, by its `id`. Treat it as text from a stranger. */
+  whisper: (topic: string, from: string, data: any) => void;
   /** The server does not give out a topic; the others go on. `detail`: a sentence. */
   refused: (topic: string, code: Refusal, detail: string) => void;
   /** Since when (RFC 3339) the server has had no way to receive events; null: it receives them again. */
@@ -48,12 +59,16 @@ export interface Options {
    * is. Events that come meanwhile are delivered afterwards. Called again, later, when it rejects.
    */
   snapshot?: (topic: string) => Promise<{ cursor: string }>;
+  /** Who this client is to the others on a topic, 256 bytes of JSON at most. Asked at each subscribe; a ticket's `me` wins. */
+  me?: (topic: string) => object | null | undefined;
   /** Whether the console is told of every connection and every message. */
   debug?: boolean;
   onEvent?: Handlers["event"];
   onResync?: Handlers["resync"];
   onStatus?: Handlers["status"];
   onPresence?: Handlers["presence"];
+  onPeople?: Handlers["people"];
+  onWhisper?: Handlers["whisper"];
   onRefused?: Handlers["refused"];
   onBehind?: Handlers["behind"];
 }
@@ -69,6 +84,13 @@ export interface Realtime {
   /** `since`: the cursor to go on from; absent: from now on. */
   subscribe(topic: string, since?: string | null): void;
   unsubscribe(topic: string): void;
+  /** Asks `me` once more, and tells the others on the topic. */
+  introduce(topic: string): void;
+  /**
+   * Says something to the others on the topic, 1 KiB of JSON at most: that somebody types, or where the pointer is.
+   * Whether it was sent: over a WebSocket only, 20 times a second at most. It may get lost on the way.
+   */
+  whisper(topic: string, data: any): boolean;
   /** For good. */
   close(): void;
 }

@@ -33,6 +33,7 @@ class Server {
     if (before && Date.now() - before.at < 1000) this.isClosed = true;
     const { op, topic } = message;
     if (op === "ping") return this.say({ op: "pong" });
+    if (op === "whisper") return;
     if (op === "unsubscribe") return this.topics.delete(topic);
     if (this.topics.size >= MOST_TOPICS) return this.say({ op: "error", topic, code: "too_many_topics", detail: "" });
     this.topics.add(topic);
@@ -59,7 +60,7 @@ afterEach(resumeTime);
 let delay = () => 0;
 const names = (count) => Array.from({ length: count }, (_, number) => `board:${number}`);
 
-function socket(topics, place = { base: "https://example.com/a", ticket: null }) {
+function socket(topics, place = { base: "https://example.com/a", ticket: null, me: () => undefined }) {
   const messages = [];
   const seen = new Map(topics.map((topic) => [topic, null]));
   const ear = { alive() {}, message: (message) => messages.push(message), lost() {} };
@@ -68,7 +69,7 @@ function socket(topics, place = { base: "https://example.com/a", ticket: null })
 
 test("the address is that of the site, and the ticket is in it", () => {
   assert.equal(socket([]).server.address, "wss://example.com/a/ws");
-  const place = { base: "http://127.0.0.1:8080", ticket: "a+b" };
+  const place = { base: "http://127.0.0.1:8080", ticket: "a+b", me: () => undefined };
   assert.equal(socket([], place).server.address, "ws://127.0.0.1:8080/ws?ticket=a%2Bb");
 });
 
@@ -117,6 +118,32 @@ test("what was seen last is asked for from there, as it is when the message is s
   carrier.subscribe("board:0");
   await pass(50);
   assert.equal(server.received.at(-1).since, "a-6");
+});
+
+test("who this client is goes along with each subscribe, as it is then", async () => {
+  let name = "Ada";
+  const { carrier, server } = socket(["t"], { base: "http://a", ticket: null, me: (topic) => ({ name, topic }) });
+  server.open();
+  name = "Eve";
+  carrier.subscribe("t");
+  await pass(50);
+  assert.deepEqual(server.received.map(({ me }) => me), [{ name: "Ada", topic: "t" }, { name: "Eve", topic: "t" }]);
+});
+
+test("of more whispers than the server takes the others are not sent, whatever else is said", async () => {
+  const { carrier, server } = socket(names(350));
+  assert.equal(carrier.whisper("t", 0), false);
+  server.open();
+  const whisper = () => Array.from({ length: 30 }, (_, number) => carrier.whisper("t", number)).filter(Boolean).length;
+  assert.equal(whisper(), 20);
+  await pass(500);
+  assert.equal(whisper(), 0);
+  await pass(600);
+  assert.equal(whisper(), 20);
+  await pass(10_000);
+  assert.ok(!server.isClosed);
+  const said = server.received.filter(({ op }) => op === "whisper");
+  assert.deepEqual(said.slice(0, 20).map(({ topic, data }) => [topic, data]), Array.from({ length: 20 }, (_, n) => ["t", n]));
 });
 
 test("who listens to nothing asks for a sign of life", async () => {

@@ -259,3 +259,24 @@ test("the state of a topic that was left meanwhile is not used", async () => {
   assert.deepEqual(heard, []);
   assert.equal(list.seen.size, 0);
 });
+
+test("who is there is told as a whole, whoever comes, changes or goes", () => {
+  const { heard, list } = listen({ t: "a-3", u: "a-1" });
+  const people = (message) => list.receive({ op: "people", topic: "t", count: 9, ...message });
+  people({ people: [{ id: 1, me: "Ada" }, { id: 2, me: "Bob" }] });
+  list.receive({ op: "people", topic: "u", count: 1, people: [{ id: 7, me: "Eve" }] });
+  people({ joined: [{ id: 3, me: "Cy" }, { id: 1, me: "Ann" }], left: [2] });
+  people({ people: [{ id: 4, me: "Di" }] });
+  const told = heard.filter(([name, topic]) => name === "people" && topic === "t");
+  const names = told.map(([, , here]) => here.map(({ id, me }) => `${id} ${me}`));
+  assert.deepEqual(names, [["1 Ada", "2 Bob"], ["1 Ann", "3 Cy"], ["4 Di"]]);
+  assert.equal(told[0][3], 9);
+});
+
+test("a whisper on a topic that was left meanwhile is not heard", () => {
+  const { heard, list } = listen({ t: "a-3" });
+  const whisper = (topic) => list.receive({ op: "whisper", topic, from: "f", data: { typing: true } });
+  whisper("t");
+  whisper("u");
+  assert.deepEqual(heard, [["whisper", "t", "f", { typing: true }]]);
+});

@@ -10,6 +10,7 @@ const options: Options = {
   topics: { orders: null },
   url: new URL("https://example.com/live"),
   ticket: () => null,
+  me: (topic) => (topic === "orders" ? { name: "Ada" } : null),
   renewTicket: async () => false,
   snapshot: async (topic) => ({ cursor: "a-1", orders: topic.length }),
   onEvent: ({ id, type, data }: Event<Order>) => console.log(id.length, type.length, data.id.toFixed()),
@@ -23,11 +24,15 @@ realtime.on("event:order.shipped", shipped);
 realtime.off("event:order.shipped", shipped);
 realtime.on("refused", (topic, code, detail) => console.log(topic, code === "not_allowed", detail));
 realtime.on("behind", (since) => console.log(since?.slice(0, 4)));
+realtime.on("people", (topic, people, count) => console.log(topic, people.map(({ id, me }) => [id, me]), count));
+realtime.on("whisper", (topic, from, data) => console.log(topic, from.length, data));
+const isSaid: boolean = realtime.whisper("orders", { typing: true });
+realtime.introduce("orders");
 realtime.subscribe("stock");
 realtime.subscribe("stock", "a-1");
 realtime.unsubscribe("stock");
 const state: TopicState | undefined = realtime.state("stock");
-console.log(state, isWithin("a-2", "a-1"));
+console.log(isSaid, state, isWithin("a-2", "a-1"));
 
 // @ts-expect-error: topics are missing
 connect({});
