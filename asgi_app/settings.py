@@ -88,17 +88,19 @@ class Settings(Place):
     )
     public_topics: CommaSeparatedOrNone = Field(
         default=("board:*",),
-        description="Globs of the topics that anybody may subscribe to, or `none`. All others need a ticket.",
+        description="Globs of the topics that anybody may subscribe to, or `none`. All others need a ticket. "
+        "In front of an app of your own the default is `none`.",
     )
     whisper_topics: CommaSeparatedOrNone = Field(
         default=("board:*",),
         description="Globs of the topics whose subscribers may whisper to each other and learn who is there, "
-        "or `none`.",
+        "or `none`. In front of an app of your own the default is `none`.",
     )
     allowed_origins: CommaSeparated = Field(
         default=(),
         description="Origins whose pages may open sockets, as in "
-        "https://example.com,https://www.example.com. Empty: only pages of the host that was asked for.",
+        "https://example.com,https://www.example.com. Once set, no other may, the site's own included. "
+        "Empty: only pages of the origin that was asked for (scheme, host and port).",
     )
     max_sockets: int = Field(
         default=8000,
@@ -110,8 +112,8 @@ class Settings(Place):
         default=1000,
         ge=1,
         le=100_000,
-        description="How many of them one client address may hold; more are refused with 429. Behind a "
-        "proxy that hides addresses all clients count as one.",
+        description="How many of them one client address may hold in one process; more are refused with 429. "
+        "Behind a proxy that hides addresses all clients count as one.",
     )
     drain_seconds: float = Field(
         default=8,

@@ -53,7 +53,7 @@ NUMBERS = {
         50,
         1,
         10_000,
-        "How often per second all viewers of a page together fetch it again after an event.",
+        "How many page fetches per second the viewers of a topic together make after an event.",
     ),
 }
 NAMES = (*WORDS, *NUMBERS)

@@ -70,7 +70,11 @@ class Stack(BaseModel):
     ticket_seconds: int = _number(*NUMBERS["CORKBOARD_TICKET_SECONDS"])
     refresh_rate: int = _number(*NUMBERS["CORKBOARD_REFRESH_RATE"])
     nginx_workers: int | None = _number(
-        None, 1, 64, "Processes of nginx. Unset: one per core that it may use, and at most eight."
+        None,
+        1,
+        64,
+        "Processes of nginx. Unset: one per core that it may use, at most eight, and no fewer than "
+        "the connections need.",
     )
     upstream_sockets: Literal["unix", "tcp"] = Field(
         "unix",

@@ -30,7 +30,7 @@ def connect(
     """Listens with asyncio. As `corkboard.client.listen`, but `ticket` may be a coroutine function, too.
 
     Raises:
-        ValueError, TypeError: the address, a topic, a cursor or a time makes no sense.
+        ValueError, TypeError: the address, a topic, a cursor or a time is invalid.
     """
     core = Core(topics, timing or Timing(), renewable=ticket is not None)
     return AsyncStream(core, Target(url, headers or {}, options), ticket)

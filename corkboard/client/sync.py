@@ -40,7 +40,7 @@ def listen(
         options: passed on to `connect` of the package `websockets`, such as `ssl` and `proxy`.
 
     Raises:
-        ValueError, TypeError: the address, a topic, a cursor or a time makes no sense.
+        ValueError, TypeError: the address, a topic, a cursor or a time is invalid.
     """
     core = Core(topics, timing or Timing(), renewable=ticket is not None)
     return Stream(core, Target(url, headers or {}, options), ticket)
