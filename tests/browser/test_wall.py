@@ -100,7 +100,7 @@ def test_no_console_message_and_no_csp_violation(open_wall: OpenWall) -> None:
             "addEventListener('securitypolicyviolation', (e) => console.error(e.violatedDirective))"
         )
 
-    page = open_wall(prepare=listen, reduced_motion="no-preference")
+    page = open_wall(prepare=listen, reduced_motion="no-preference", service_workers="allow")
     write(page, "Quiet")
     expect(note(page, "Quiet")).to_be_visible()
     expect(page.get_by_text("Waiting to be sent")).to_have_count(0)

@@ -94,7 +94,7 @@ def test_a_method_that_is_leaned_on_is_there(name: str, parameters: list[str]) -
 
 def test_every_override_overrides_something() -> None:
     own = {
-        "begin", "_accept", "hand_over", "write", "subscribed", "say", "drained", "end", "session",
+        "begin", "_accept", "hand_over", "write", "whisper", "subscribed", "say", "drained", "end", "session",
         "_receive", "_flush", "_send", "_serve", "_goodbye", "_hang_up", "_abort_soon", "_behind", "_serving",
         "_inbox", "allowance", "_second", "_frames", "_bytes", "_pong", "_rest", "_refuse", "_pause",
         "_go_on",

@@ -12,33 +12,51 @@ const ANSWER_WITHIN = 5_000;
 
 const worker = /** @type {any} */ (self);
 
-/** Keeps what a page consists of, and nothing else of it. @param {{page: string, parts: string[]}} message */
-async function keep({ page, parts }) {
+/** The name of the cache of a page. @param {string} url */
+const nameOf = (url) => KEPT + new URL(url).pathname;
+
+/** Keeps what a page consists of, and nothing else of it. @param {string[]} parts addresses, the page's own first */
+async function keep(parts) {
   if (await leaveWhenGone()) return;
-  const cache = await caches.open(KEPT + page);
-  await cache.addAll(parts);
-  for (const request of await cache.keys()) if (!parts.includes(request.url)) await cache.delete(request);
-  const pages = (await caches.keys()).filter((name) => name.startsWith(KEPT));
-  for (const name of pages.slice(0, -MOST_PAGES)) await caches.delete(name);
+  const answers = await Promise.all(parts.map((part) => fetch(part)));
+  const html = await answers[0].clone().text();
+  const script = parts.find((part) => part.includes("/static/"));
+  // A page of another version than these parts is kept by itself, when it is open.
+  if (!answers.every(({ ok }) => ok) || !script || !html.includes(new URL(".", script).pathname)) return;
+  const name = nameOf(parts[0]);
+  // Names are in the order in which the caches were made: who is kept anew is the last one to go.
+  await caches.delete(name);
+  const cache = await caches.open(name);
+  await Promise.all(parts.map((part, index) => cache.put(part, answers[index])));
+  const names = (await caches.keys()).filter((other) => other.startsWith(KEPT));
+  for (const other of names.slice(0, -MOST_PAGES)) await caches.delete(other);
 }
 
-/** @param {Request} request @returns {Promise<Response>} */
-async function answer(request) {
+/** What is kept for the page that asks. @param {Request} request @param {string} clientId @returns {Promise<Response | undefined>} */
+async function find(request, clientId) {
+  const isPage = request.mode === "navigate";
+  const page = isPage ? request : await worker.clients.get(clientId);
+  if (!page || !(await caches.has(nameOf(page.url)))) return undefined;
+  // How it was compressed does not matter any more, and what is searched for is the page's own business.
+  return (await caches.open(nameOf(page.url))).match(request, { ignoreVary: true, ignoreSearch: isPage });
+}
+
+/** @param {Request} request @param {string} clientId @returns {Promise<Response>} */
+async function answer(request, clientId) {
+  // Its address changes with its content.
+  if (new URL(request.url).pathname.startsWith("/static/")) return (await find(request, clientId)) ?? fetch(request);
   const fresh = fetch(request);
   const late = new Promise((resolve) => setTimeout(resolve, ANSWER_WITHIN));
   const first = await Promise.race([fresh.catch(() => undefined), late]);
-  if (first) return /** @type {Response} */ (first);
-  // How it was compressed does not matter any more, and what is searched for is the page's own business.
-  const isPage = request.mode === "navigate";
-  return (await caches.match(request, { ignoreVary: true, ignoreSearch: isPage })) ?? fresh;
+  return /** @type {Response | undefined} */ (first) ?? (await find(request, clientId)) ?? fresh;
 }
 
 /** Whoever puts another app here must not be haunted by the wall. @returns {Promise<boolean>} whether it left */
 async function leaveWhenGone() {
-  const { status, headers } = await fetch(location.href, { cache: "no-cache" });
-  // Some apps answer any address with a page.
-  const isHere = status >= 500 || status === 429 || headers.get("Content-Type")?.startsWith("text/javascript");
-  if (isHere) return false;
+  const { status, headers, redirected } = await fetch(location.href, { cache: "no-cache" });
+  // Some apps answer any address with a page. One to sign in on comes by a redirect, and goes again.
+  const isOther = status === 200 && !redirected && !headers.get("Content-Type")?.startsWith("text/javascript");
+  if (status !== 404 && status !== 410 && !isOther) return false;
   for (const name of await caches.keys()) if (name.startsWith(KEPT)) await caches.delete(name);
   await worker.registration.unregister();
   return true;
@@ -50,11 +68,11 @@ worker.addEventListener("message", (/** @type {any} */ event) =>
   // Whatever is not there now is there the next time.
   event.waitUntil(keep(event.data).catch(() => undefined)));
 worker.addEventListener("fetch", (/** @type {any} */ event) => {
-  const { request } = event;
+  const { request, clientId } = event;
   const { origin, pathname, search } = new URL(request.url);
   const isPage = request.mode === "navigate";
   const isPart = /^\/(static|ws\/client)\//.test(pathname) || (pathname === "/api/notes" && /[?&]shared=1$/.test(search));
   if (request.method !== "GET" || origin !== location.origin || !(isPage || isPart)) return;
-  event.respondWith(answer(request));
+  event.respondWith(answer(request, clientId));
   if (isPage) event.waitUntil(leaveWhenGone().catch(() => undefined));
 });

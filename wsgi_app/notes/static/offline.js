@@ -7,7 +7,7 @@ import { board } from "./cards.js";
 
 const CODE = /^\/(static|ws\/client)\//;
 
-/** The addresses of all that this page consists of: itself, its list, its scripts and styles. @returns {string[]} */
+/** The addresses of all that this page consists of: itself first, its list, its scripts and styles. @returns {string[]} */
 function parts() {
   const loaded = performance.getEntriesByType("resource").map(({ name }) => new URL(name));
   const code = loaded.filter(({ origin, pathname }) => origin === location.origin && CODE.test(pathname));
@@ -19,8 +19,9 @@ function parts() {
 export async function keepPage() {
   if (!navigator.serviceWorker) return;
   await navigator.serviceWorker.register("/offline-worker.js");
-  const { active } = await navigator.serviceWorker.ready;
-  const keep = () => active?.postMessage({ page: location.pathname, parts: parts() });
+  const registration = await navigator.serviceWorker.ready;
+  // A deploy may have brought another worker since.
+  const keep = () => registration.active?.postMessage(parts());
   keep();
   document.addEventListener("visibilitychange", () => document.hidden && keep());
 }
