@@ -32,7 +32,8 @@ REPLAYS = 512  # at the same time
 REPLAYED_BYTES_PER_SECOND = 64 * 1024 * 1024
 REPLAY_BYTES = 64 * 1024  # one step of a replay
 REPLAY_WAIT_SECONDS = 10.0
-TOPICS_PER_SOCKET = 2  # on average, topics that nobody else listens to
+TOPICS_PER_SOCKET = 2  # on average, topics that nobody else listens to, or on which it says who it is
+ALL_INTRODUCTIONS_PER_SECOND = 400  # of clients that say who they are, once for each topic
 
 # What clients whisper to each other. Beyond the writes of a process, whispers are dropped.
 WHISPER_BYTES = 1024
@@ -41,9 +42,12 @@ ALL_WHISPERS_PER_SECOND = 4000  # of all clients, with a share for each address 
 WHISPERS_WAITING = 1000  # for Redis
 WHISPER_WRITES_PER_SECOND = 50_000
 
-# Who is on a topic: so many are told by name, and each says so much.
+# Who is on a topic: so many are told by name, and each says so much. Who come and go faster than may be told
+# are told later, and then together.
 PEOPLE = 50
 ME_BYTES = 256
+PEOPLE_BYTES_PER_SECOND = 4 * 1024  # of the changes of one topic, to each listener
+ALL_PEOPLE_BYTES_PER_SECOND = 16 * 1024 * 1024  # to all listeners
 
 # Event streams and polls, and plain HTTP.
 IDLE_SECONDS = 15.0  # until a quiet stream shows that it is alive
@@ -101,9 +105,10 @@ FILLED_RATIO = 0.8  # of its memory: from there on readyz warns
 
 # Presence: repeated every four ticks, forgotten without. Right again within 12 s of a process' death.
 PRESENCE_SECONDS = 1.0
-PRESENCE_TOPICS = 250  # that are told in one turn of the loop
+PRESENCE_TOPICS = 250  # that are read, put together or told in one turn of the loop
 PRESENCE_PAUSE_SECONDS = 0.02  # between such turns
 PRESENCE_CHANGES = 4  # of a process that others can still look up one by one
+PRESENCE_CHANGE_BYTES = 256 * 1024  # of one of these; when more has changed, others ask for their topics
 REPEAT_TICKS = 4
 FORGET_SECONDS = 10
 

@@ -45,7 +45,7 @@ evictions = Counter("corkboard_evictions", "Connections that the sidecar ended, 
 ready = Gauge("corkboard_ready", "1 while this process serves clients, as /ws/readyz says")
 limited = Counter(
     "corkboard_limited",
-    "Times that a client reached a limit, by limit: frames, replays, topics, whispers",
+    "Times that a client reached a limit, by limit: frames, people, replays, topics, whispers",
     ["limit"],
 )
 reader_sessions = Counter("corkboard_reader_sessions", "Connections of the reader to Redis so far")
@@ -62,7 +62,7 @@ for outcome in ("recovered", "lost"):
     recoveries.labels(outcome)
 for code in (1003, 1008, 1012, 1013, 4401, 4403):
     evictions.labels(code)
-for limit in ("frames", "replays", "topics", "whispers"):
+for limit in ("frames", "people", "replays", "topics", "whispers"):
     limited.labels(limit)
 for path in ("/ws", "/ws/events", "/ws/poll"):
     for outcome in ("accepted", "401", "403", "429", "503"):

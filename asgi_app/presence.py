@@ -9,7 +9,7 @@ import random
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
-from asgi_app import limits
+from asgi_app import limits, tasks
 from asgi_app.people import Rolls
 from asgi_app.topics.counts import Counts
 from asgi_app.topics.event import Notice
@@ -31,7 +31,8 @@ class Counter:
         self._rolls = Rolls()
         self._here: dict[str, Share] = {}  # of the topics with listeners
         self._told: dict[str, int] = {}
-        self._due: set[str] = set()  # topics whose number may have changed
+        # Topics of which something may have changed; those that wait for the longest come first.
+        self._due: dict[str, None] = {}
         self._is_refused = False
 
     async def run(self) -> None:
@@ -48,11 +49,13 @@ class Counter:
                 self._is_refused = True
             except (RedisError, OSError) as error:
                 log.debug("not counted: %s", error)
+            except Exception:
+                log.exception("unexpected; trying again")
 
     async def _count(self, repeat: bool) -> None:
         moved = set(self._hub.come_and_go)
         self._hub.come_and_go.clear()
-        for name in moved:
+        async for name in tasks.in_turns(moved, limits.PRESENCE_TOPICS):
             topic = self._hub.topics.get(name)
             if topic is not None and topic.listeners:
                 self._here[name] = Share.of(len(topic.listeners), topic.people.values())
@@ -60,28 +63,26 @@ class Counter:
                 self._here.pop(name, None)
                 self._told.pop(name, None)
                 self._rolls.forget(name)
-        self._due |= moved
-        self._due |= await self._counts.exchange(self._here, moved, repeat)
-        self._due |= await self._older.exchange(self._here, repeat)
-        due, self._due = self._due, set()
-        for number, name in enumerate(due, 1):
-            self._tell(name)
-            if number % limits.PRESENCE_TOPICS == 0:
-                await asyncio.sleep(limits.PRESENCE_PAUSE_SECONDS)
+        self._due |= dict.fromkeys(moved)
+        self._due |= dict.fromkeys(await self._counts.exchange(self._here, moved, repeat))
+        self._due |= dict.fromkeys(await self._older.exchange(self._here, repeat))
+        due, self._due = self._due, {}
+        pause = limits.PRESENCE_PAUSE_SECONDS
+        async for name in tasks.in_turns(due, limits.PRESENCE_TOPICS, pause):
+            if not self._tell(name):
+                self._due[name] = None
 
-    def _tell(self, name: str) -> None:
+    def _tell(self, name: str) -> bool:
+        # False: there is more to tell later.
         topic = self._hub.topics.get(name)
         if topic is None or not topic.listeners:
-            return
+            return True
         shares = [Share.of(len(topic.listeners), topic.people.values()), *self._counts.elsewhere(name)]
         count = sum([share.listeners for share in shares]) + self._older.counts.get(name, 0)
         presence = Notice("presence", Presence(topic=name, count=count).model_dump_json().encode())
-        whole, changes = self._rolls.update(name, shares)
         if self._told.get(name) == count:
-            topic.greet(presence, *whole)
+            topic.greet(presence)
         else:
-            topic.greet(*whole)
             self._told[name] = count
             topic.tell(presence)
-        for change in changes:
-            topic.tell(change)
+        return self._rolls.tell(topic, shares)

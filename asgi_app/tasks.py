@@ -1,12 +1,22 @@
-"""Ending background work."""
+"""Background work: how it ends, and how it leaves the event loop to others."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from typing import Any, TypeVar
 
 AGAIN_SECONDS = 0.1
+
+Item = TypeVar("Item")
+
+
+async def in_turns(items: Iterable[Item], each: int, pause: float = 0) -> AsyncIterator[Item]:
+    """The items; after `each` of them the event loop is left to others, for `pause` seconds at least."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % each == 0:
+            await asyncio.sleep(pause)
 
 
 async def until_one_ends(*jobs: Coroutine[Any, Any, None]) -> None:

@@ -11,6 +11,8 @@ from typing import Annotated
 import jwt
 from pydantic import BaseModel, ConfigDict, Field
 
+from asgi_app import jsontext, limits
+
 COOKIE = "corkboard_ticket"
 ALGORITHM = "HS256"
 
@@ -43,11 +45,15 @@ class Ticket:
     issued: float
     expires: float
     topics: tuple[str, ...]
-    me: dict[str, object] | None = None  # who the holder is, for the others on a topic
+    me: bytes | None = None  # who the holder is, for the others on a topic: a JSON object
 
     def seconds_left(self) -> float:
         """How long it is still good for; 0 when it has expired."""
         return max(0.0, self.expires - time.time())
+
+    def opens(self, topic: str) -> bool:
+        """Whether it is for this topic, whatever the time is."""
+        return any(fnmatchcase(topic, pattern) for pattern in self.topics)
 
 
 def read(token: str, keys: Sequence[str]) -> Ticket | None:
@@ -58,8 +64,16 @@ def read(token: str, keys: Sequence[str]) -> Ticket | None:
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             continue
         if claims.nbf <= time.time() < claims.exp:
-            return Ticket(claims.sub, claims.iat, claims.exp, tuple(claims.topics), claims.me)
+            return Ticket(claims.sub, claims.iat, claims.exp, tuple(claims.topics), _me(claims))
     return None
+
+
+def _me(claims: _Claims) -> bytes | None:
+    # Who else issues tickets may not know the bound. The ticket is good all the same.
+    try:
+        return None if claims.me is None else jsontext.compact(claims.me, limits.ME_BYTES)
+    except ValueError:
+        return None
 
 
 def refusal(topic: str, ticket: Ticket | None, public_topics: Sequence[str]) -> str | None:
@@ -68,6 +82,6 @@ def refusal(topic: str, ticket: Ticket | None, public_topics: Sequence[str]) -> 
         return None
     if ticket is None or not ticket.seconds_left():
         return f"{topic} needs a valid ticket"
-    if any(fnmatchcase(topic, pattern) for pattern in ticket.topics):
+    if ticket.opens(topic):
         return None
     return f"the ticket does not open {topic}"

@@ -50,10 +50,13 @@ class Allowance:
 
     __slots__ = (
         "_all_replays",
+        "_introductions",
+        "_most_people",
         "_most_topics",
         "_replayed",
         "_replays",
         "frames",
+        "people",
         "sockets",
         "topics",
         "whispers",
@@ -62,9 +65,12 @@ class Allowance:
     def __init__(self, share: float, sockets: int, all_replays: asyncio.Semaphore) -> None:
         self.sockets = 0
         self.topics = 0  # that began with this address
+        self.people = 0  # times that its clients say who they are, once for each topic
         self.frames = Rate(share * limits.ALL_FRAMES_PER_SECOND)
         self.whispers = Rate(share * limits.ALL_WHISPERS_PER_SECOND)
         self._most_topics = limits.TOPICS_PER_SOCKET * sockets
+        self._most_people = limits.TOPICS_PER_SOCKET * sockets
+        self._introductions = Rate(share * limits.ALL_INTRODUCTIONS_PER_SECOND)
         self._replayed = Rate(share * limits.REPLAYED_BYTES_PER_SECOND)
         self._replays = asyncio.Semaphore(max(1, int(share * limits.REPLAYS)))
         self._all_replays = all_replays
@@ -72,8 +78,9 @@ class Allowance:
     @property
     def idle(self) -> bool:
         """Whether it can be forgotten."""
-        rates = (self.frames, self.whispers, self._replayed)
-        return not self.sockets and not self.topics and all(rate.idle for rate in rates)
+        rates = (self.frames, self.whispers, self._introductions, self._replayed)
+        held = self.sockets or self.topics or self.people
+        return not held and all(rate.idle for rate in rates)
 
     def check_topics(self) -> None:
         """Whether one topic more may begin with this address.
@@ -84,6 +91,18 @@ class Allowance:
         if self.topics >= self._most_topics:
             metrics.limited.labels("topics").inc()
             raise TooManyTopics
+
+    def begin_introduction(self) -> bool:
+        """Counts one more who says who it is, unless there are too many, or too many a second."""
+        if self.people >= self._most_people or not self._introductions.take_if_free(1):
+            metrics.limited.labels("people").inc()
+            return False
+        self.people += 1
+        return True
+
+    def end_introduction(self) -> None:
+        """Ends a `begin_introduction` that counted one."""
+        self.people -= 1
 
     async def begin_replay(self) -> None:
         """Waits for a turn to send one step of a replay.

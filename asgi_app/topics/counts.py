@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from asgi_app import limits
+from asgi_app import limits, tasks
 from asgi_app.topics import keys
 from asgi_app.topics.people import NOBODY, Share
 
@@ -85,14 +85,17 @@ class Counts:
 
     async def _say(self, here: Mapping[str, Share]) -> list[bytes]:
         # Returns who was known just before.
-        changed = {name: str(here[name]) for name in self._unsaid if name in here}
+        names = self._unsaid & here.keys()
+        changed = {name: bytes(here[name]) async for name in tasks.in_turns(names, limits.PRESENCE_TOPICS)}
         gone = self._unsaid - here.keys()
         mine = keys.counts(self._me)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hvals(keys.PROCESSES)
             if self._unsaid:
                 self._version += 1
-                pipe.hset(mine, _slot(self._version), self._changed(changed, gone))
+                changes = self._changed(changed, gone)
+                if len(changes) <= limits.PRESENCE_CHANGE_BYTES:
+                    pipe.hset(mine, _slot(self._version), changes)  # type: ignore[arg-type]
             if changed:
                 pipe.hset(mine, mapping=changed)  # type: ignore[arg-type]
             if gone:
@@ -106,9 +109,10 @@ class Counts:
         found: list[bytes] = before
         return found
 
-    def _changed(self, changed: Mapping[str, str], gone: Iterable[str]) -> str:
-        lines = [f"{name} {share}" for name, share in {**changed, **dict.fromkeys(gone, NOBODY)}.items()]
-        return "\n".join([str(self._version), *lines])
+    def _changed(self, changed: Mapping[str, bytes], gone: Iterable[str]) -> bytes:
+        shares = {**changed, **dict.fromkeys(gone, bytes(NOBODY))}
+        lines = [b"%b %b" % (name.encode(), share) for name, share in shares.items()]
+        return b"\n".join([b"%d" % self._version, *lines])
 
     def _forget(self, processes: Mapping[str, int]) -> set[str]:
         # Processes that are gone. Returns the topics that are concerned.
@@ -129,12 +133,12 @@ class Counts:
         found: dict[str, Share] = {}
         texts: Any = await self._redis.hmget(keys.counts(process), [_slot(number) for number in wanted])
         for number, text in zip(wanted, texts, strict=True):
-            head, *lines = (text or b"").decode().split("\n")
-            if head != str(number):  # overwritten meanwhile
+            head, *lines = (text or b"").split(b"\n")
+            if head != b"%d" % number:  # overwritten meanwhile, or too much
                 return None
-            for line in lines:
-                name, _, share = line.partition(" ")
-                found[name] = Share.parse(share)
+            async for line in tasks.in_turns(lines, limits.PRESENCE_TOPICS):
+                name, _, share = line.partition(b" ")
+                found[name.decode()] = Share.parse(share)
         return found
 
     async def _ask(self, process: str, names: Iterable[str]) -> set[str]:
@@ -146,7 +150,7 @@ class Counts:
             touched |= {
                 name
                 for name, share in zip(some, shares, strict=True)
-                if self._note(process, name, Share.parse(share.decode()) if share else NOBODY)
+                if self._note(process, name, Share.parse(share) if share else NOBODY)
             }
         return touched
 

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from itertools import islice
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from asgi_app import limits
 
+_FORM = re.compile(rb'\{"id":"(\w+)","me":\{.*\}\}')
 
-class Person(BaseModel):
-    """A connection that says who it is."""
 
-    model_config = ConfigDict(frozen=True)
+class Person(NamedTuple):
+    """A connection that says who it is. Only its text is kept: many are, and nobody here looks into it."""
 
     id: str
-    me: dict[str, object]
+    json: bytes  # {"id":…,"me":…}
+
+    @classmethod
+    def of(cls, id_: str, me: bytes) -> Person:
+        """From a JSON object that says who it is."""
+        return cls(id_, b'{"id":"%b","me":%b}' % (id_.encode(), me))
+
+    @classmethod
+    def parse(cls, json: bytes) -> Person:
+        """Reads the text.
+
+        Raises:
+            ValueError: it is another.
+        """
+        if (found := _FORM.fullmatch(json)) is None:
+            raise ValueError("not a person")
+        return cls(found[1].decode(), json)
 
 
 class Share(NamedTuple):
@@ -33,18 +48,22 @@ class Share(NamedTuple):
         return cls(listeners, len(people), tuple(islice(people, limits.PEOPLE)))
 
     @classmethod
-    def parse(cls, text: str) -> Share:
-        """Reads what `str` makes."""
-        listeners, *rest = text.split("\t")
+    def parse(cls, text: bytes) -> Share:
+        """Reads what `bytes` makes.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        listeners, *rest = text.split(b"\t")
         if not rest:
             return cls(int(listeners))
         people, *first = rest
-        return cls(int(listeners), int(people), tuple(map(Person.model_validate_json, first)))
+        return cls(int(listeners), int(people), tuple(map(Person.parse, first)))
 
-    def __str__(self) -> str:
+    def __bytes__(self) -> bytes:
         """One line. JSON holds no tabs."""
-        people = [str(self.people), *[one.model_dump_json() for one in self.first]] if self.people else []
-        return "\t".join([str(self.listeners), *people])
+        people = [b"%d" % self.people, *[one.json for one in self.first]] if self.people else []
+        return b"\t".join([b"%d" % self.listeners, *people])
 
 
 NOBODY = Share(0)

@@ -31,9 +31,9 @@ class Topic:
         self.position: Cursor | None = None  # None: not read yet
         self.listeners: set[Listener] = set()
         self._ungreeted: set[Listener] = set()
-        self.people: dict[
-            Listener, Person
-        ] = {}  # those who say who they are, in the order in which they came
+        self.strangers: set[Listener] = set()  # those who were not told who is there
+        # Those who say who they are, in the order in which they came.
+        self.people: dict[Listener, Person] = {}
         self.bytes = 0  # of the tail
         self._tail: deque[Event] = deque()  # the events up to `position`
         # What is still to be done, in order: events to write, listeners to add after them, a loss to report,
@@ -116,12 +116,17 @@ class Topic:
         """Writes it to all listeners but its speaker."""
         self._enqueue(whisper)
 
-    def greet(self, *notices: Notice) -> None:
-        """Writes notices to the listeners that joined since the last `tell` or `greet`."""
+    def greet(self, notice: Notice) -> None:
+        """Writes a notice to the listeners that joined since the last `tell` or `greet`."""
         for listener in self._ungreeted:
-            for notice in notices:
-                listener.write(notice)
+            listener.write(notice)
         self._ungreeted.clear()
+
+    def acquaint(self, notice: Notice) -> None:
+        """Writes to the strangers who is there. They are none any more."""
+        for listener in self.strangers:
+            listener.write(notice)
+        self.strangers.clear()
 
     def introduce(self, listener: Listener, person: Person) -> None:
         """Says who a listener is, until it leaves."""
@@ -148,6 +153,7 @@ class Topic:
         self.people.pop(listener, None)
         self._come_and_go.add(self.name)
         self._ungreeted.discard(listener)
+        self.strangers.discard(listener)
         if listener in self._queue:
             self._queue.remove(listener)
 
@@ -212,6 +218,7 @@ class Topic:
     def _add(self, listener: Listener) -> None:
         self.listeners.add(listener)
         self._ungreeted.add(listener)
+        self.strangers.add(listener)
         self._come_and_go.add(self.name)
 
     def _write(self, batch: Batch) -> Iterator[None]:

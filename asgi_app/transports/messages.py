@@ -1,23 +1,23 @@
-"""What client and sidecar say to each other, as JSON text.
-
-docs/reference/asyncapi.json is made from these models.
-"""
+"""What client and sidecar say to each other, as JSON text. docs/reference/asyncapi.json is made from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
-from pydantic_core import to_json
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+)
 
-from asgi_app import limits
+from asgi_app import jsontext, limits
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.keys import TOPIC_PATTERN
-from asgi_app.topics.people import Person
-
-Data = TypeVar("Data")
 
 
 def _cursor(text: str) -> str:
@@ -25,19 +25,20 @@ def _cursor(text: str) -> str:
     return text
 
 
-def _at_most(size: int) -> Callable[[Data], Data]:
-    """A validator: data that is at most so many bytes as JSON."""
-
-    def check(data: Data) -> Data:
-        if len(to_json(data)) > size:
-            raise ValueError(f"at most {size} bytes of JSON")
-        return data
-
-    return check
+def _me(said: object) -> bytes:
+    if not isinstance(said, dict):
+        raise ValueError("an object is expected")
+    return jsontext.compact(said, limits.ME_BYTES)
 
 
 TopicName = Annotated[str, StringConstraints(pattern=TOPIC_PATTERN)]
 CursorText = Annotated[str, AfterValidator(_cursor)]
+# JSON that is passed on as text.
+MeText = Annotated[bytes, PlainValidator(_me, json_schema_input_type=dict[str, object])]
+WhisperText = Annotated[
+    bytes,
+    PlainValidator(lambda data: jsontext.compact(data, limits.WHISPER_BYTES), json_schema_input_type=object),
+]
 
 
 class _Message(BaseModel):
@@ -47,13 +48,13 @@ class _Message(BaseModel):
 class Subscribe(_Message):
     """From the client: events of `topic` from now on, or from the one after `since` on.
 
-    `me` says to the others on the topic who this client is, unless its ticket says so.
+    `me` says to the others on the topic who this client is, unless the ticket for the topic says so.
     """
 
     op: Literal["subscribe"] = "subscribe"
     topic: TopicName
     since: CursorText | None = None
-    me: Annotated[dict[str, object], AfterValidator(_at_most(limits.ME_BYTES))] | None = None
+    me: MeText | None = None
 
 
 class Unsubscribe(_Message):
@@ -74,7 +75,7 @@ class Whisper(_Message):
 
     op: Literal["whisper"] = "whisper"
     topic: TopicName
-    data: Annotated[object, AfterValidator(_at_most(limits.WHISPER_BYTES))]
+    data: WhisperText
 
 
 class Subscribed(_Message):
@@ -118,10 +119,17 @@ class Presence(_Message):
     count: int
 
 
-class People(_Message):
-    """To the client: who is on the topic, as far as they say. `people` comes first, and is all of them.
+class Person(BaseModel):
+    """A connection that says who it is."""
 
-    Later come `joined`, which may hold known ones with new data, and `left`, their ids. Beyond the first 50
+    id: str
+    me: dict[str, object]
+
+
+class People(_Message):
+    """To the client: who is on the topic, as far as they say. `people` is all of them, whenever it comes.
+
+    Changes are `joined`, which may hold known ones with new data, and `left`, their ids. Beyond the first 50
     they are only counted.
     """
 
@@ -140,6 +148,11 @@ class Whispered(_Message):
     topic: str
     from_: str = Field(serialization_alias="from")
     data: object
+
+
+def whispered(topic: str, from_: str, data: bytes) -> bytes:
+    """`Whispered` as JSON, with data that is JSON. Neither topics nor ids have anything to escape."""
+    return b'{"op":"whisper","topic":"%b","from":"%b","data":%b}' % (topic.encode(), from_.encode(), data)
 
 
 class Behind(_Message):
@@ -168,7 +181,14 @@ class Error(_Message):
     """To the client: what was wrong with its message, and with which subscribe. The connection stays open."""
 
     op: Literal["error"] = "error"
-    code: Literal["bad_message", "not_allowed", "too_many_topics", "no_whispers", "too_many_whispers"]
+    code: Literal[
+        "bad_message",
+        "not_allowed",
+        "too_many_topics",
+        "too_many_introductions",
+        "no_whispers",
+        "too_many_whispers",
+    ]
     detail: str
     topic: str | None = None
 

@@ -25,8 +25,8 @@ from asgi_app.transports.messages import (
     Subscribe,
     Unsubscribe,
     Whisper,
-    Whispered,
     client_message,
+    whispered,
 )
 
 log = logging.getLogger(__name__)
@@ -132,12 +132,18 @@ class Session:
             if had_ticket and self._ticket is None:  # it has expired meanwhile
                 self._expire()
 
-    def _introduce(self, topic: str, said: dict[str, object] | None) -> None:
-        # What the app has signed cannot be said otherwise.
-        me = self._ticket.me if self._ticket is not None and self._ticket.me is not None else said
-        if me is not None and self._hub.whispers.allows(topic):
-            person = Person(id=self._hub.whispers.id_of(self._connection), me=me)
-            self._hub.topics[topic].introduce(self._connection, person)
+    def _introduce(self, topic: str, me: bytes | None) -> None:
+        ticket = self._ticket
+        if ticket is not None and ticket.me is not None and ticket.opens(topic):
+            me = ticket.me  # what the app has signed cannot be said otherwise
+        if me is None or not self._hub.whispers.allows(topic):
+            return
+        if not self._admission.allowance.begin_introduction():
+            detail = "too many clients of your address say who they are: you listen, and are only counted"
+            self._say(Error(code="too_many_introductions", detail=detail))
+            return
+        person = Person.of(self._hub.whispers.id_of(self._connection), me)
+        self._hub.topics[topic].introduce(self._connection, person)
 
     def _whisper(self, message: Whisper) -> None:
         whispers, topic = self._hub.whispers, message.topic
@@ -149,11 +155,13 @@ class Session:
             detail = f"more than {limits.WHISPERS_PER_SECOND} a second, or too many from your address"
             self._say(Error(code="too_many_whispers", detail=detail))
         else:
-            said = Whispered(topic=topic, from_=whispers.id_of(self._connection), data=message.data)
-            whispers.say(topic, self._connection, said.model_dump_json(by_alias=True).encode())
+            said = whispered(topic, whispers.id_of(self._connection), message.data)
+            whispers.say(topic, self._connection, said)
 
     def _leave(self, topic: str) -> None:
         self._topics.discard(topic)
+        if self._connection in self._hub.topics[topic].people:
+            self._admission.allowance.end_introduction()
         self._hub.unsubscribe(topic, self._connection)
 
     def _too_many(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.exceptions import NoPermissionError
 
-from asgi_app import limits
+from asgi_app import jsontext, limits
 from asgi_app.settings import Settings
 from asgi_app.topics import keys, store
 from asgi_app.topics.counts import Counts
@@ -89,8 +89,13 @@ def test_each_learns_what_the_other_has_of_the_topics_that_it_has_itself(server:
     together(server, story)
 
 
+def person(number: int, length: int = 0) -> Person:
+    me = {"name": "Zoë\t\n" + length * "x", "n": [number]}
+    return Person.of(f"{number}", jsontext.compact(me, limits.ME_BYTES))
+
+
 def test_people_are_learnt_with_the_numbers(server: RedisServer) -> None:
-    people = tuple(Person(id=f"{number}", me={"name": "Zoë\t\n", "n": [number]}) for number in range(3))
+    people = tuple(person(number) for number in range(3))
 
     async def story(one: Process, two: Process) -> None:
         await two.has(a=1)
@@ -100,6 +105,33 @@ def test_people_are_learnt_with_the_numbers(server: RedisServer) -> None:
             assert list(two.counts.elsewhere("board:a")) == [share]
 
     together(server, story)
+
+
+def test_however_much_changes_at_once_no_value_in_redis_is_long(server: RedisServer) -> None:
+    crowd = Share(limits.PEOPLE, limits.PEOPLE, tuple(person(n, 200) for n in range(limits.PEOPLE)))
+    topics = TOPICS[: 2 * limits.PRESENCE_CHANGE_BYTES // len(bytes(crowd))]
+
+    async def story(one: Process, two: Process) -> None:
+        for process in (one, two, one):
+            await process.have(dict.fromkeys(topics, 1))
+        await one.share(dict.fromkeys(topics, crowd))
+        assert await two.has() == set(topics)
+        assert [list(two.counts.elsewhere(topic)) for topic in topics] == [[crowd]] * len(topics)
+        admin = server.client()
+        lengths = [admin.hstrlen(key, field) for key in admin.keys("*") for field in admin.hkeys(key)]  # type: ignore[union-attr]
+        assert max(lengths) <= limits.PRESENCE_CHANGE_BYTES  # type: ignore[type-var]
+        # What comes after it is told as ever.
+        await one.has(a=1)
+        await two.has(a=1)
+        assert two.elsewhere("board:a") == 1
+
+    together(server, story)
+
+
+def test_what_is_no_share_is_not_taken_for_one() -> None:
+    for text in (b"", b"x", b"1\tx", b'1\t1\t{"me":{},"id":"1"}', b'1\t1\t{"id":"1","me":[]}'):
+        with pytest.raises(ValueError, match=r"."):
+            Share.parse(text)
 
 
 def test_whoever_looks_seldom_knows_everything_all_the_same(server: RedisServer) -> None:

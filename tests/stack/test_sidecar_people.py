@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from asgi_app import limits
-from tests.harness.clients import Socket
+from asgi_app.topics import keys
+from tests.harness.clients import Socket, http, wait_for
 from tests.harness.lone import KEY, LoneSidecar
 from tests.harness.redis_server import RedisServer
 from tests.harness.sidecar import signed
@@ -117,6 +118,13 @@ def test_what_the_ticket_says_cannot_be_said_otherwise(one: LoneSidecar) -> None
         ann.sees({"name": "Ann"})
 
 
+def test_a_ticket_says_nothing_on_topics_that_it_does_not_open(one: LoneSidecar, topic: str) -> None:
+    ticket = signed(KEY, ["room:1"], me={"name": "Ann"})
+    with Member(one, topic, {"name": "Bob"}, ticket) as bob, Member(one, topic, None, ticket) as nobody:
+        for member in (bob, nobody):
+            member.sees({"name": "Bob"})
+
+
 def test_of_a_crowd_the_first_are_named_and_all_are_counted(one: LoneSidecar, topic: str) -> None:
     with Member(one, topic) as watcher, ExitStack() as exits:
         crowd = [
@@ -152,6 +160,64 @@ def test_where_it_is_not_allowed_nobody_is_told(one: LoneSidecar) -> None:
 
 def test_who_says_too_much_is_told_so(one: LoneSidecar, topic: str) -> None:
     with Socket(one) as socket:  # type: ignore[arg-type]
-        for me in ({"name": "x" * limits.ME_BYTES}, "Ann", []):
+        for me in ({"name": "x" * limits.ME_BYTES}, "Ann", [], {"n": float("inf")}):
             socket.send({"op": "subscribe", "topic": topic, "me": me})
             assert socket.receive()["code"] == "bad_message"
+
+
+def test_an_address_may_say_it_only_so_often_and_leaving_gives_it_back(
+    server: RedisServer, topic: str
+) -> None:
+    settings = {**SETTINGS, "MAX_SOCKETS": "2", "MAX_SOCKETS_PER_CLIENT": "2"}
+    most = 2 * limits.TOPICS_PER_SOCKET
+    with LoneSidecar(server, **settings) as sidecar:
+
+        def introduce(socket: Socket, number: int) -> None:
+            subscribe = {"op": "subscribe", "topic": f"{topic}-{number % most}", "me": {"n": number}}
+            socket.send(subscribe)
+            assert socket.expect("subscribed")["topic"] == subscribe["topic"]
+
+        for _ in range(2):
+            with Socket(sidecar) as first, Socket(sidecar) as second:  # type: ignore[arg-type]
+                for number in range(most):
+                    introduce(first, number)
+                introduce(second, 0)
+                error = second.expect("error")
+                # It listens all the same.
+                assert (error["code"], "topic" in error) == ("too_many_introductions", False)
+                for number in range(most):  # in place of what it said before
+                    introduce(first, number)
+                first.send({"op": "unsubscribe", "topic": f"{topic}-1"})
+                first.send({"op": "ping"})
+                first.expect("pong")
+                introduce(second, 1)
+                second.send({"op": "ping"})
+                while (message := second.receive())["op"] != "pong":
+                    assert message["op"] != "error"
+            with http(sidecar) as client:  # type: ignore[arg-type]
+                wait_for(
+                    lambda: "corkboard_connections 0.0" in client.get("/metrics").text.splitlines(),
+                    "the places to be free",
+                )
+
+
+def test_an_address_may_say_it_only_so_many_times_a_second(server: RedisServer, topic: str) -> None:
+    settings = {**SETTINGS, "MAX_SOCKETS": "8000", "MAX_SOCKETS_PER_CLIENT": "10"}  # one in two seconds
+    with LoneSidecar(server, **settings) as sidecar, Socket(sidecar) as socket:  # type: ignore[arg-type]
+        for number in range(20):
+            socket.send({"op": "subscribe", "topic": topic, "me": {"n": number}})
+        assert socket.expect("error")["code"] == "too_many_introductions"
+
+
+def test_what_another_version_writes_ends_the_counting_for_as_long_as_it_is_there(
+    one: LoneSidecar, server: RedisServer, topic: str
+) -> None:
+    server.client().hset(keys.PROCESSES, "other", "other of-another-version")
+    try:
+        with Member(one, topic, {"name": "Ann"}) as ann:
+            with pytest.raises(TimeoutError):
+                ann.hear(2.5 * limits.PRESENCE_SECONDS)
+            server.client().hdel(keys.PROCESSES, "other")
+            ann.sees({"name": "Ann"})
+    finally:
+        server.client().hdel(keys.PROCESSES, "other")

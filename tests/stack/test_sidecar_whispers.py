@@ -121,6 +121,7 @@ def test_a_stream_hears_it_too(one: LoneSidecar, topic: str) -> None:
         (whisper("news", 1), "no_whispers"),
         (whisper("board:not-subscribed", 1), "no_whispers"),
         (whisper("board:x", "x" * limits.WHISPER_BYTES), "bad_message"),
+        (whisper("board:x", {"n": [float("nan")]}), "bad_message"),
         ({"op": "whisper", "topic": "board:x"}, "bad_message"),
     ],
 )

@@ -11,6 +11,7 @@ import jwt
 import pytest
 from starlette.requests import HTTPConnection
 
+from asgi_app import limits
 from asgi_app.door import origin_allowed
 from asgi_app.tickets import Ticket, read, refusal
 
@@ -136,6 +137,18 @@ def test_a_ticket_of_nobody_in_particular_is_one() -> None:
     found = read(signed(claims(sub="")), [KEY])
     assert found is not None
     assert found.subject == ""
+
+
+def test_a_ticket_says_who_its_holder_is_as_short_json() -> None:
+    found = read(signed(claims(me={"name": "Zoë"})), [KEY])
+    assert found is not None
+    assert found.me == '{"name":"Zoë"}'.encode()
+
+
+def test_a_holder_who_is_too_much_to_say_has_a_good_ticket_all_the_same() -> None:
+    endless = json.dumps(claims(me={"n": 1})).replace('{"n": 1}', '{"n": 1e999}').encode()
+    for payload in (claims(me={"name": "x" * limits.ME_BYTES}), endless):
+        assert read(signed(payload), [KEY]) == Ticket("s", 1, FAR, ("user:*",), None)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,23 @@ def test_topics_are_as_many_as_the_connections_allow() -> None:
     allowance.check_topics()
 
 
+def test_who_says_who_it_is_is_counted_until_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TOPICS_PER_SOCKET", 3)
+    allowance = allowances().of("a")
+    assert [allowance.begin_introduction() for _ in range(4)] == [True, True, True, False]
+    allowance.end_introduction()
+    assert [allowance.begin_introduction() for _ in range(2)] == [True, False]
+
+
+def test_so_many_say_who_they_are_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ALL_INTRODUCTIONS_PER_SECOND", 16)  # 4 for this address, and as many before
+    allowance, begun = allowances(100, 400).of("a"), 0
+    while allowance.begin_introduction():
+        begun += 1
+    assert 4 <= begun <= 10
+    assert allowance.people == begun
+
+
 @pytest.fixture
 def two_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two replays at a time in all, one for each address."""
@@ -120,9 +137,12 @@ def test_an_address_is_forgotten_when_it_is_gone_and_owes_nothing(monkeypatch: p
     def begin(allowance: Allowance) -> None:
         allowance.topics = 1
 
+    def introduce(allowance: Allowance) -> None:
+        allowance.people = 1
+
     def send(allowance: Allowance) -> None:
         allowance.frames.take(1_000_000)
 
     assert not asyncio.run(kept(lambda _allowance: None))
-    for use in (connect, begin, send):
+    for use in (connect, begin, introduce, send):
         assert asyncio.run(kept(use)), use.__name__

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "asgi_app"
 # From the bottom up. A module may import those below its layer, and those of its own.
 LAYERS = [
-    ["capacity", "limits", "logs", "memory", "tasks"],
+    ["capacity", "jsontext", "limits", "logs", "memory", "tasks"],
     ["metrics", "problems", "settings", "tickets"],
     ["topics"],
     ["door"],
