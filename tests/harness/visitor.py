@@ -1,8 +1,8 @@
 """A normal visitor beside an attack: six sockets, five posts a second, a new socket every second.
 
-It runs as a process of its own (`python -m tests.harness.visitor URL`), so that an attack that keeps the
-test's process busy does not slow down the clock. Each line on stdin asks for a report of what happened since
-the last one.
+It runs as a process of its own (`python -m tests.harness.visitor URL BOARD`), so that an attack that keeps
+the test's process busy does not slow down the clock. Each line on stdin asks for a report of what happened
+since the last one.
 """
 
 from __future__ import annotations
@@ -91,8 +91,9 @@ class Visitor:
     """The running visitor, seen from the test."""
 
     def __init__(self, stack: Stack) -> None:
+        self.board = f"visitor-{secrets.token_hex(6)}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.harness.visitor", stack.base_url],
+            [sys.executable, "-m", "tests.harness.visitor", stack.base_url, self.board],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -130,10 +131,10 @@ class Visitor:
 
 
 class _Visit:
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, board: str) -> None:
         self._base_url = base_url
         self._sockets = f"ws://{urlsplit(base_url).netloc}/ws"
-        self._board = f"visitor-{secrets.token_hex(6)}"
+        self._board = board
         self._report = Report()
         self._due: list[dict[str, float]] = [{} for _ in range(SOCKETS)]  # text -> when it was posted
         self._ready = [asyncio.Event() for _ in range(SOCKETS)]
@@ -214,7 +215,7 @@ class _Visit:
                 self._report.opened.append(time.monotonic() - begun)
 
 
-async def _main(base_url: str) -> None:
+async def _main(base_url: str, board: str) -> None:
     asked: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -223,9 +224,9 @@ async def _main(base_url: str) -> None:
             loop.call_soon_threadsafe(asked.put_nowait, None)
 
     threading.Thread(target=listen, daemon=True).start()
-    await _Visit(base_url).run(asked)
+    await _Visit(base_url, board).run(asked)
 
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        asyncio.run(_main(sys.argv[1]))
+        asyncio.run(_main(*sys.argv[1:]))
