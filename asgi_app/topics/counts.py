@@ -95,7 +95,7 @@ class Counts:
                 self._version += 1
                 changes = self._changed(changed, gone)
                 if len(changes) <= limits.PRESENCE_CHANGE_BYTES:
-                    pipe.hset(mine, _slot(self._version), changes)  # type: ignore[arg-type]
+                    pipe.hset(mine, _slot(self._version), changes)
             if changed:
                 pipe.hset(mine, mapping=changed)  # type: ignore[arg-type]
             if gone:

@@ -118,8 +118,8 @@ def test_however_much_changes_at_once_no_value_in_redis_is_long(server: RedisSer
         assert await two.has() == set(topics)
         assert [list(two.counts.elsewhere(topic)) for topic in topics] == [[crowd]] * len(topics)
         admin = server.client()
-        lengths = [admin.hstrlen(key, field) for key in admin.keys("*") for field in admin.hkeys(key)]  # type: ignore[union-attr]
-        assert max(lengths) <= limits.PRESENCE_CHANGE_BYTES  # type: ignore[type-var]
+        lengths = [admin.hstrlen(key, field) for key in admin.keys("*") for field in admin.hkeys(key)]
+        assert max(lengths) <= limits.PRESENCE_CHANGE_BYTES
         # What comes after it is told as ever.
         await one.has(a=1)
         await two.has(a=1)
