@@ -99,6 +99,20 @@ def test_a_note_that_was_deleted_over_an_hour_ago_is_not_restored(
     assert restore(client, fresh["id"]).status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["notes", "folded", "order"])
+def test_each_deletion_forgets_what_was_deleted_over_an_hour_ago(
+    stack: Stack, client: httpx.Client, board: str, kind: str
+) -> None:
+    old, recent, new = (create(client, board)["id"] for _ in range(3))
+    for note_id in (old, recent):
+        delete(client, note_id)
+    stack.redis_cli("ZINCRBY", f"order:{{board:{board}}}:deleted", "-3601", old)
+    delete(client, new)
+    key = f"{kind}:{{board:{board}}}:deleted"
+    listing = ("ZRANGE", key, "0", "-1") if kind == "order" else ("HKEYS", key)
+    assert set(stack.redis_cli(*listing).split()) == {recent, new}
+
+
 def test_created_at_has_the_order_of_the_list_although_the_clock_went_back(
     stack: Stack, client: httpx.Client, board: str
 ) -> None:

@@ -21,6 +21,12 @@ local function forget_deleted(topic, ids)
   end
 end
 
+-- Forgets what was deleted over an hour ago. That its keys expire is not enough: each deletion puts it off.
+local function forget_old(topic)
+  local hour_ago = redis.call('TIME')[1] - DELETED_SECONDS
+  forget_deleted(topic, redis.call('ZRANGE', 'order:{' .. topic .. '}:deleted', '-inf', hour_ago, 'BYSCORE'))
+end
+
 -- Keeps a note that is about to be deleted, and its place, for an hour; of one board only the last ones.
 local function keep_deleted(topic, id, json)
   local board, deleted = ':{' .. topic .. '}', ':{' .. topic .. '}:deleted'
@@ -33,14 +39,14 @@ local function keep_deleted(topic, id, json)
   for _, kind in ipairs(KINDS) do
     redis.call('EXPIRE', kind .. deleted, DELETED_SECONDS)
   end
+  forget_old(topic)
   forget_deleted(topic, redis.call('ZRANGE', 'order' .. deleted, 0, -1 - MOST_DELETED))
 end
 
 -- A note that was deleted within the last hour: offset of its creation, the note as JSON, its text folded; or nil.
 local function find_deleted(topic, id)
   local deleted = ':{' .. topic .. '}:deleted'
-  local hour_ago = redis.call('TIME')[1] - DELETED_SECONDS
-  forget_deleted(topic, redis.call('ZRANGE', 'order' .. deleted, '-inf', hour_ago, 'BYSCORE'))
+  forget_old(topic)
   local kept = redis.call('HGET', 'notes' .. deleted, id)
   if kept then
     local offset, json = string.match(kept, '^(%d+) (.*)$')
