@@ -42,6 +42,34 @@ def test_a_note_that_was_not_pinned_survives_a_reload(open_wall: OpenWall) -> No
     expect(page.get_by_label("New note")).to_have_value("")
 
 
+@pytest.mark.parametrize("text", ["Half a thought", "42", '{"a": 1}', "null"])
+def test_a_draft_that_a_page_of_the_version_before_kept_is_there(
+    open_wall: OpenWall, board: str, text: str
+) -> None:
+    page = open_wall()
+    page.evaluate(
+        "([name, text]) => localStorage.setItem(name, text)", [f"corkboard:draft:board:{board}", text]
+    )
+    page.reload()
+    expect(page.get_by_label("New note")).to_have_value(text)
+
+
+def test_a_draft_of_an_edit_that_a_page_of_the_version_before_kept_overwrites_nothing(
+    open_wall: OpenWall, pin: Pin
+) -> None:
+    pin("Bring bread")
+    page = open_wall()
+    edit(page, "Bring bread", "Bring bread and jam")
+    page.evaluate(
+        "([name]) => localStorage.setItem(name, JSON.parse(localStorage[name]).text)",
+        [page.evaluate("Object.keys(localStorage).find((name) => name.startsWith('corkboard:draft:'))")],
+    )
+    page.reload()
+    act(page, "Edit", "Bring bread")
+    expect(page.get_by_label("Text of the note")).to_have_value("Bring bread and jam")
+    expect(page.get_by_role("alert")).to_contain_text("Bring bread")
+
+
 @pytest.fixture(params=[False, True], ids=["same page", "after a reload"])
 def outdated(open_wall: OpenWall, pin: Pin, request: pytest.FixtureRequest) -> tuple[Page, Page]:
     """Two pages. In the first one a draft is opened of a note that the second one has changed since."""

@@ -108,6 +108,27 @@ def test_a_note_that_the_server_refuses_for_good_goes_back_to_the_form(
     expect(page.get_by_role("listitem")).to_have_count(0)
 
 
+def test_a_note_for_another_board_that_is_refused_for_good_waits_in_the_form_of_that_board(
+    open_wall: OpenWall, board: str
+) -> None:
+    page = open_wall()
+    page.route("**/api/notes", lambda route: route.abort())
+    write(page, "Refused")
+    expect(page.get_by_text("Waiting to be sent")).to_be_visible()
+    page.get_by_label("New note").fill("Half a thought")
+    page.unroute_all(behavior="wait")
+    refusal = {"detail": "The board is full."}
+    page.route("**/api/notes", lambda route: route.fulfill(status=507, json=refusal), times=1)
+    page.goto(f"/b/{board}-next")
+    expect(page.locator("#message")).to_have_text(
+        f"The board is full. What you wrote for the board {board} is in its form."
+    )
+    expect(page.get_by_label("New note")).to_have_value("")
+    page.goto(f"/b/{board}")
+    expect(page.get_by_label("New note")).to_have_value("Half a thought\n\nRefused")
+    expect(page.get_by_text("Waiting to be sent")).to_have_count(0)
+
+
 def test_a_board_that_cannot_be_fetched_says_so_and_appears_later(open_wall: OpenWall, pin: Pin) -> None:
     pin("Here after all")
     page = open_wall()

@@ -6,6 +6,7 @@
  *   the outbox; `key`: its Idempotency-Key, `at`: when it was written
  */
 import { board, isWanted, put, rememberOwn, remove, settle } from "./cards.js";
+import { draft, keepDraft } from "./drafts.js";
 import { cards, element } from "./paper.js";
 
 const ANSWER_WITHIN = 10_000;
@@ -182,6 +183,15 @@ async function sendOne(entry) {
     if (!isFinal) throw error;
     forget(key);
     remove(key);
-    refused(text, message);
+    if (where !== board && leave(where, text)) say(`${message} What you wrote for the board ${where} is in its form.`);
+    else refused(text, message);
   }
+}
+
+/** Leaves a text for the form of another board. @param {string} where @param {string} text
+ * @returns {boolean} whether it is safe there */
+function leave(where, text) {
+  const name = `board:${where}`;
+  const kept = draft(name);
+  return keepDraft(name, kept ? `${kept.text}\n\n${text}` : text);
 }

@@ -25,10 +25,22 @@ export function keepDraft(name, text, original = "") {
 /** @param {string} name @returns {Draft | null} */
 export function draft(name) {
   try {
-    return JSON.parse(localStorage[PREFIX + name]);
+    const kept = localStorage.getItem(PREFIX + name);
+    return kept === null ? null : parse(kept);
   } catch {
     return null;
   }
+}
+
+/** A page of the version before keeps the text alone. @param {string} kept @returns {Draft} */
+function parse(kept) {
+  try {
+    const found = JSON.parse(kept);
+    if (typeof found.text === "string") return found;
+  } catch {
+    // Not JSON: text.
+  }
+  return { text: kept, original: "" };
 }
 
 /** Ids of the notes that somebody has begun to change here. @param {string} board */
