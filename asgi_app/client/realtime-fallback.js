@@ -120,6 +120,8 @@ export function openPoll(seen, ear, { base, ticket }) {
       const { events, cursor, recovered } = await response.json();
       if (signal.aborted) break;
       ear.alive();
+      const behind = response.headers.get("X-Behind");
+      ear.message(behind ? JSON.parse(behind) : { op: "current" });
       const presence = response.headers.get("X-Presence");
       if (presence) ear.message(JSON.parse(presence));
       if (first || !recovered) ear.message({ op: "subscribed", topic, cursor, recovered });

@@ -54,13 +54,14 @@ class Poll:
         self._events: list[bytes] = []
         self._cursor: bytes | None = None  # after them
         self._recovered = True
-        self._presence: bytes | None = None
+        self._notices: dict[str, bytes] = {}  # the last one of each name
         self.why = UNAVAILABLE
 
     def write(self, batch: Batch) -> None:
         if isinstance(batch, Notice):
-            if batch.name == "presence":
-                (self._presence,) = batch.messages
+            (self._notices[batch.name],) = batch.messages
+            if batch.name == "current":
+                self._notices.pop("behind", None)
         elif batch.events:
             self._events += batch.messages
             self._cursor = batch.events[-1].id
@@ -96,8 +97,9 @@ class Poll:
             b"true" if self._recovered else b"false",
         )
         headers = {"Cache-Control": "no-store"}
-        if self._presence is not None:
-            headers["X-Presence"] = self._presence.decode()
+        for name in ("presence", "behind"):
+            if name in self._notices:
+                headers[f"X-{name.capitalize()}"] = self._notices[name].decode()
         return Response(body, media_type="application/json", headers=headers)
 
 

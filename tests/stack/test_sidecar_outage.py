@@ -117,7 +117,7 @@ def test_a_connection_that_comes_back_at_once_is_not_worth_a_word(
         assert not {"behind", "current"} & set(said)
 
 
-def test_a_stream_is_told_too_and_a_poll_answers_as_always(
+def test_a_stream_is_told_too_and_a_poll_says_it_when_it_ends(
     sidecar: LoneSidecar, server: RedisServer, board: str
 ) -> None:
     topic = {"topic": f"board:{board}"}
@@ -134,14 +134,17 @@ def test_a_stream_is_told_too_and_a_poll_answers_as_always(
         server.freeze()
         try:
             assert "event: behind" in lines
-            assert json.loads(next(lines).removeprefix("data: "))["op"] == "behind"
+            behind = json.loads(next(lines).removeprefix("data: "))
+            assert behind["op"] == "behind"
             answer = polling.result()
         finally:
             server.thaw()
         assert answer.json()["events"] == []
-        assert "behind" not in answer.headers.get("X-Presence", "")
+        assert json.loads(answer.headers["X-Behind"]) == behind
         assert "event: current" in lines
         assert next(lines) == 'data: {"op":"current"}'
+        answer = client.get("/ws/poll", params={**topic, "timeout": "0"}).raise_for_status()
+        assert "X-Behind" not in answer.headers
 
 
 @pytest.mark.parametrize("writer", ["direct", "plain"])
