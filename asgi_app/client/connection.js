@@ -70,10 +70,9 @@ export function stayConnected({ transports, seen, place, log, renewTicket, recei
 
   /** @param {number} level */
   function open(level) {
-    cancelRetry();
+    hangUp();
     mayHurry = true;
     reportAway();
-    discard(current);
     if (!isClosed) current = start(level);
   }
 
@@ -111,10 +110,10 @@ export function stayConnected({ transports, seen, place, log, renewTicket, recei
       return;
     }
     clearTimeout(climbTimer);
-    if (isFarewell(loss, link.level === transports.length - 1)) return stop();
+    if (isFarewell(loss, link.level === transports.length - 1)) return report("stopped");
     reportAway();
     const next = retry.after(link, loss);
-    if (isExpiry(loss) && (await ticket.renew()) === false) return stop();
+    if (isExpiry(loss) && (await ticket.renew()) === false) return report("stopped");
     mayHurry = next.mayHurry;
     comeBack(next.level, next.wait);
   }
@@ -122,11 +121,6 @@ export function stayConnected({ transports, seen, place, log, renewTicket, recei
   /** @param {number} level @param {number} wait milliseconds */
   function comeBack(level, wait) {
     if (!isClosed && !current) retryTimer = setTimeout(open, wait, level);
-  }
-
-  function stop() {
-    mayHurry = false;
-    report("stopped");
   }
 
   function scheduleClimb() {
@@ -170,11 +164,16 @@ export function stayConnected({ transports, seen, place, log, renewTicket, recei
     else if (status !== "stopped") reportAway();
   }
 
+  /** Over what is open. @param {string} topic */
+  const ask = (topic) => [current, trial].forEach((link) => link?.subscribe(topic));
+
   const unwatch = watchBrowser({ wake, doubt, hangUp, resume: () => status !== "stopped" && open(0) });
   open(0);
 
   return {
-    subscribe: (/** @type {string} */ topic) => [current, trial].forEach((link) => link?.subscribe(topic)),
+    ask,
+    /** Who was sent away comes back: this topic may be allowed. @param {string} topic */
+    subscribe: (topic) => (status === "stopped" && !isClosed ? open(0) : ask(topic)),
     unsubscribe: (/** @type {string} */ topic) => [current, trial].forEach((link) => link?.unsubscribe(topic)),
     /** @param {string} topic @param {any} data @returns {boolean} whether it was sent */
     whisper: (topic, data) => Boolean(current?.whisper(topic, data)),

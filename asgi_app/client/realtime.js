@@ -40,7 +40,7 @@ export function connect({ topics, url = "/", ticket, renewTicket, snapshot, me, 
   }
   const list = topicList({
     emit,
-    ask: (topic) => connection.subscribe(topic),
+    ask: (topic) => connection.ask(topic),
     renew: () => connection.renew(),
     snapshot,
   });
@@ -69,7 +69,7 @@ export function connect({ topics, url = "/", ticket, renewTicket, snapshot, me, 
       if (list.remove(topic)) connection.unsubscribe(topic);
     },
     introduce(topic) {
-      if (list.seen.has(topic)) connection.subscribe(topic);
+      if (list.seen.has(topic)) connection.ask(topic);
     },
     whisper: (topic, data) => list.seen.has(topic) && connection.whisper(topic, data),
     close() {

@@ -9,6 +9,8 @@
 /** Milliseconds. */
 const AGAIN_BASE = 1000;
 const AGAIN_CAP = 30_000;
+/** Events of a topic. More of them are not held: they are asked for again when the state is there. */
+const MOST_HELD = 1000;
 
 /**
  * @param {((topic: string) => Promise<{cursor: string}>) | undefined} fetchState
@@ -57,7 +59,7 @@ export function snapshots(fetchState, done) {
     /** Whether it is held back. @param {Event} event */
     hold(event) {
       const held = pending.get(event.topic);
-      held?.events.push(event);
+      if (held && held.events.push(event) > MOST_HELD) [held.since, held.events] = [null, []];
       return Boolean(held);
     },
     /** All is well: the next fetch is the first again. @param {string} topic */

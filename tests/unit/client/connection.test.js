@@ -88,6 +88,20 @@ test("a better transport is tried beside the lesser one, which goes on until the
   assert.ok(stream.isClosed);
 });
 
+test("no trial goes on beside a connection that is opened anew", async () => {
+  const one = client();
+  await settle();
+  await loseUntil(one, 3);
+  const stream = one.last();
+  stream.speak();
+  await pass(9000);
+  stream.alive();
+  assert.equal(one.last().name, "websocket");
+  stream.lose({});
+  await pass(1000);
+  assert.deepEqual(one.made.filter(({ isClosed }) => !isClosed).map(({ name }) => name), ["sse"]);
+});
+
 test("what is tried in vain is tried less and less often, and every five minutes at last", async () => {
   const one = client();
   await settle();
@@ -175,6 +189,27 @@ for (const loss of [{ code: 4403 }, { code: 4401 }]) {
     assert.equal(heard.at(-1), "stopped");
   });
 }
+
+test("who was sent away comes back for one more topic, and for nothing else", async () => {
+  const one = client();
+  await settle();
+  await loseUntil(one, 4);
+  one.last().lose({ status: 403 });
+  assert.equal(one.heard.at(-1), "stopped");
+  one.connection.ask("t");
+  await pass(60_000);
+  assert.equal(one.made.length, 4);
+  one.connection.subscribe("u");
+  await settle();
+  one.last().speak();
+  assert.deepEqual(one.heard.slice(-3), ["connecting", "live websocket", "pong"]);
+  one.last().lose({ code: 4403 });
+  one.connection.close();
+  one.connection.subscribe("v");
+  await pass(60_000);
+  assert.equal(one.made.length, 5);
+  assert.equal(one.heard.at(-1), "stopped");
+});
 
 test("a ticket that has expired is renewed before the next connection, whether that works or not", async () => {
   for (const renewTicket of [async () => {}, () => assert.fail("on purpose")]) {

@@ -188,6 +188,26 @@ test("a state that is older than the events has those between sent once more", a
   assert.deepEqual(ids(heard), ["a-4", "a-5", "a-6", "a-7"]);
 });
 
+test("what waits too long for the state is dropped, and sent once more when it is there", async () => {
+  const { fetches, snapshot } = states();
+  const { asked, event, heard, subscribed } = listen({ t: null }, { snapshot });
+  const say = (from, to) => {
+    for (let offset = from; offset <= to; offset += 1) event(`a-${offset}`);
+  };
+  subscribed("a-0");
+  say(1, 1001);
+  await pass(50);
+  fetches[0].reject(new Error("on purpose"));
+  await pass(30_000);
+  say(1002, 1500);
+  fetches[1].resolve({ cursor: "a-1400" });
+  await settle();
+  assert.deepEqual(asked, [["t", "a-1400"]]);
+  subscribed("a-1400");
+  say(1401, 1501);
+  assert.deepEqual(ids(heard), Array.from({ length: 101 }, (_, index) => `a-${1401 + index}`));
+});
+
 test("a state that comes before the connection is where it begins", async () => {
   const { fetches, snapshot } = states();
   const { heard, list, subscribed, event } = listen({ t: null }, { snapshot });
