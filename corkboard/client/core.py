@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Union
 
-from corkboard.client.ending import TICKET_EXPIRED, Ending
+from corkboard.client.ending import OVERLOADED, TICKET_EXPIRED, Ending
 from corkboard.client.messages import Event, Item, Lost, Refused
 from corkboard.client.timing import GOOD_AFTER_SECONDS, LONG_WAIT_SECONDS, Timing
 from corkboard.listen import TOPICS
@@ -82,6 +82,9 @@ class Core:
             if message["code"] == "not_allowed":
                 # The ticket is shown when a connection is opened: a new one needs a new connection.
                 raise Ending(detail, code=TICKET_EXPIRED)
+            if message["code"] == "too_many_topics":
+                # No connection asks for more than it may have: others at this address leave too few.
+                raise Ending(detail, code=OVERLOADED)
             raise Refused(detail)
         if op == "behind":
             log.warning("the server cannot get events since %s", message["since"])
@@ -103,6 +106,8 @@ class Core:
         # A ticket that was refused as soon as it was shown would be refused again.
         if ending.final or (ending.wants_ticket and (self._ticket_is_new or not self._renewable)):
             raise Refused(str(ending)) from ending
+        # By the next connection it may have expired, although nobody has ever looked at it.
+        self._ticket_is_new = False
         self.wants_ticket |= ending.wants_ticket
         wait = self._wait(ending)
         log.log(logging.WARNING if was_live is None else logging.INFO, "%s; back in %.1f s", ending, wait)

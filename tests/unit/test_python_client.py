@@ -203,6 +203,20 @@ def test_a_ticket_that_expired_is_replaced_by_a_new_one(ending: dict[str, Any]) 
         core.lost(Ending("expired", **ending), NOW)
 
 
+def test_a_ticket_that_expired_before_it_was_ever_accepted_is_replaced() -> None:
+    core = opened(["a"], ticket="old")
+    core.lost(Ending("no connection"), NOW)
+    core.opened()
+    with pytest.raises(Ending) as ending:
+        say(core, "error", code="not_allowed", detail="a needs a valid ticket")
+    core.lost(ending.value, NOW)
+    assert core.wants_ticket
+    core.renewed("new")
+    core.opened()
+    with pytest.raises(Refused, match="a needs a valid ticket"):
+        core.lost(ending.value, NOW)
+
+
 def test_without_a_way_to_a_new_ticket_an_expired_one_ends_it() -> None:
     with pytest.raises(Refused, match="expired"):
         live().lost(Ending("expired", code=4401), NOW)
@@ -225,10 +239,20 @@ def test_a_topic_that_is_refused_beside_a_public_one_is_tried_with_one_new_ticke
         core.lost(not_allowed(), NOW)
 
 
-@pytest.mark.parametrize("code", ["too_many_topics", "bad_message"])
-def test_what_no_ticket_would_change_is_refused(code: str) -> None:
-    with pytest.raises(Refused, match=f"{code}: why"):
-        say(opened(["a"], ticket="t"), "error", code=code, detail="why")
+def test_what_no_ticket_would_change_is_refused() -> None:
+    with pytest.raises(Refused, match="bad_message: why"):
+        say(opened(["a"], ticket="t"), "error", code="bad_message", detail="why")
+
+
+def test_where_others_at_its_address_leave_too_few_topics_it_comes_back_as_to_a_busy_server() -> None:
+    with pytest.raises(Ending) as ending:
+        say(opened(["a"]), "error", code="too_many_topics", detail="too many from your address")
+    waits = []
+    for _ in range(TRIES):
+        core = live(ticket="t")
+        waits.append(core.lost(ending.value, NOW))
+        assert not core.wants_ticket
+    assert 0.5 < max(waits) <= 2
 
 
 @pytest.mark.parametrize("client", [connect, listen])
