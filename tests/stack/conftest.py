@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.harness.clients import http
+from tests.harness.redis_server import RedisServer
 from tests.harness.stack import Stack
 
 
@@ -30,3 +31,10 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 def board() -> str:
     """A board that nobody else uses."""
     return f"test-{secrets.token_hex(6)}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    """A Redis of this file's own."""
+    with RedisServer() as running:
+        yield running

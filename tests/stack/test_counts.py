@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -18,12 +18,6 @@ from asgi_app.topics.people import Person, Share
 from tests.harness.redis_server import RedisServer
 
 TOPICS = [f"board:many-{number}" for number in range(1200)]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

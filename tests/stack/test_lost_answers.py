@@ -18,12 +18,6 @@ from wsgi_app.notes.models import NewNote
 TOPIC = "board:lost"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
 @pytest.fixture
 def relay(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[LosingRelay]:
     """The way on which the app reaches Redis."""

@@ -18,12 +18,6 @@ from wsgi_app.app import create_app
 BOARDS, NOTES = 3, 2
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
 @pytest.fixture
 def client(server: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FlaskClient]:
     """The app with bounds that are soon reached, and nothing in its Redis."""

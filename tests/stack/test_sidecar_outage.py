@@ -32,12 +32,6 @@ Change = Callable[[RedisServer], None]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def cable(server: RedisServer) -> Iterator[Cable]:
     """The way to Redis."""
     with Cable(f"http://127.0.0.1:{server.port}") as whole:

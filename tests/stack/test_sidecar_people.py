@@ -20,12 +20,6 @@ SETTINGS = {"PUBLIC_TOPICS": "board:*,news", "WHISPER_TOPICS": "board:*,room:*"}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def one(server: RedisServer) -> Iterator[LoneSidecar]:
     with LoneSidecar(server, **SETTINGS) as running:
         yield running

@@ -22,12 +22,6 @@ PUBLIC = {"PUBLIC_TOPICS": "board:*,news", "WHISPER_TOPICS": "board:*"}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def one(server: RedisServer) -> Iterator[LoneSidecar]:
     with LoneSidecar(server, **PUBLIC) as running:
         yield running

@@ -45,6 +45,16 @@ async function loseUntil({ made, last }, count, loss = {}) {
   }
 }
 
+/** A client that has come down to an event stream. */
+async function onStream() {
+  const one = client();
+  await settle();
+  await loseUntil(one, 3);
+  const stream = one.last();
+  stream.speak();
+  return { one, stream };
+}
+
 /** The waits between connections. */
 const waits = ({ made }) => made.slice(1).map(({ at }, index) => at - made[index].at);
 
@@ -73,11 +83,7 @@ test("a transport of which nothing is heard for six seconds gives way to the nex
 });
 
 test("a better transport is tried beside the lesser one, which goes on until the better one speaks", async () => {
-  const one = client();
-  await settle();
-  await loseUntil(one, 3);
-  const stream = one.last();
-  stream.speak();
+  const { one, stream } = await onStream();
   await pass(9000);
   stream.alive();
   assert.equal(one.last().name, "websocket");
@@ -89,11 +95,7 @@ test("a better transport is tried beside the lesser one, which goes on until the
 });
 
 test("no trial goes on beside a connection that is opened anew", async () => {
-  const one = client();
-  await settle();
-  await loseUntil(one, 3);
-  const stream = one.last();
-  stream.speak();
+  const { one, stream } = await onStream();
   await pass(9000);
   stream.alive();
   assert.equal(one.last().name, "websocket");
@@ -103,11 +105,7 @@ test("no trial goes on beside a connection that is opened anew", async () => {
 });
 
 test("what is tried in vain is tried less and less often, and every five minutes at last", async () => {
-  const one = client();
-  await settle();
-  await loseUntil(one, 3);
-  const stream = one.last();
-  stream.speak();
+  const { one, stream } = await onStream();
   const tries = [];
   for (let second = 0; second < 1800; second += 1) {
     await pass(1000);
