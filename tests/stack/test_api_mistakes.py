@@ -23,6 +23,9 @@ WRONG_VALUES: list[tuple[str, Any]] = [
     ("text", "a\0b"), ("text", 1), ("text", ["a"]), ("text", {}), ("text", True),
     ("color", None), ("color", "red"), ("color", "Plum"), ("color", ""), ("color", 1), ("color", ["plum"]),
     ("done", None), ("done", "true"), ("done", 1), ("done", 0), ("done", "yes"),
+    ("author", None), ("author", ""), ("author", " \u3000"), ("author", "x" * 41), ("author", 1),
+    ("author", "Ada\n"), ("author", "a\x1bb"), ("author", "a\x85b"), ("author", "a\u202eb"),
+    ("author", "a\u2066b"), ("author", "\u200bAda"),
     ("colour", "plum"), ("id", "x"), ("version", 1), ("created_at", "2020-01-01T00:00:00Z"), ("", 1),
     ("x" * 300, 1),
 ]  # fmt: skip

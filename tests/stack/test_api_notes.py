@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,6 +73,26 @@ def test_any_text_is_kept_as_it_is_everywhere(
     assert [event["data"] for event in events(stack, board)] == [note]
     changed = client.patch(f"/api/notes/{note['id']}", json={"done": True}).json()
     assert changed["text"] == text
+
+
+@pytest.mark.parametrize(
+    "author", ["Ada", "שלום", "👩\u200d🚀 Zoë", '"done":true,"version":7,', "<b>&\\"], ids=ascii
+)
+def test_who_wrote_a_note_is_kept_as_it_is_said_whoever_changes_it(
+    stack: Stack, client: httpx.Client, board: str, author: str
+) -> None:
+    note = create(client, board, author=f" {author}\u3000")
+    assert note["author"] == author
+    assert "author" not in create(client, board)
+    address = f"/api/notes/{note['id']}"
+    changed = client.patch(address, json={"color": "plum"}, headers={"If-Match": '"1"'}).json()
+    assert changed["author"] == author
+    client.delete(address)
+    assert [one["data"].get("author") for one in events(stack, board)] == [author, None, author, author]
+    assert client.post(f"{address}/restore").json()["author"] == author
+    assert listed(client, board, done=True) == []
+    exported = client.get("/api/notes/export", params={"board": board}).text.splitlines()
+    assert [json.loads(line).get("author") for line in exported] == [None, author]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,12 @@ def test_both_versions_share_one_redis_and_nothing_is_lost_between_them(
                 changed, deleted = author.acknowledged[:2]
                 _ok(client.patch(f"/api/notes/{changed}", json={"text": "changed by the other"}))
                 _ok(client.delete(f"/api/notes/{deleted}"))
+            # The version before does not know who wrote a note, and gives it out all the same.
+            signed = new.post(
+                "/api/notes", json={"board": f"{board}-2", "text": "signed", "author": "Ada"}
+            ).json()
+            assert _ok(old.get(f"/api/notes/{signed['id']}")) == signed
+            assert _ok(old.patch(f"/api/notes/{signed['id']}", json={"done": True}))["text"] == "signed"
             lists = [client.get("/api/notes", params={"board": board, "limit": 200}) for client in (new, old)]
         assert lists[0].json() == lists[1].json()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,12 +14,29 @@ from typing_extensions import TypedDict
 Color = Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"]
 COLORS: tuple[Color, ...] = ("khaki", "lightblue", "lightgreen", "lightsalmon", "plum")
 LONGEST = 2000
+LONGEST_NAME = 40
+# Of a class: control characters, and those that cannot be seen or turn the text around them. Letters of some
+# scripts, and emojis, need U+200C and U+200D between them.
+_UNSEEN = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f"
+    r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+)
+_unseen = re.compile(f"[{_UNSEEN}]")
 
 
 def _no_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("must hold no NUL character")
     return text
+
+
+def _plain(name: Any) -> Any:
+    # Before white space is cut off, as some of these count as such.
+    if isinstance(name, str) and _unseen.search(name):
+        raise ValueError(
+            "must hold no control characters, and none that cannot be seen or turn the text around them"
+        )
+    return name
 
 
 def _word(*allowed: str) -> BeforeValidator:
@@ -45,6 +63,16 @@ Text = Annotated[
     # The two rules that JSON Schema has no other word for: no NUL, and not white space alone.
     Field(examples=["Soup is ready"], json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),
 ]
+Author = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME),
+    BeforeValidator(_plain),
+    Field(
+        description="what its writer wants to be called: nobody checks who that is",
+        examples=["Ada"],
+        json_schema_extra={"pattern": rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$"},
+    ),
+]
 Query = Annotated[
     str,
     StringConstraints(max_length=200),
@@ -67,6 +95,7 @@ class Note(BaseModel):
     text: str
     color: Color
     done: bool
+    author: Author | SkipJsonSchema[None] = None
     version: int = Field(ge=1, description="rises by one with each change; the note's ETag")
     created_at: datetime
     updated_at: datetime
@@ -81,6 +110,7 @@ class NewNote(BaseModel):
     color: Color = Field(default_factory=_random_color)
     board: Board = "main"
     done: bool = False
+    author: Author = Field(default_factory=str)
 
 
 class NoteChanges(TypedDict, total=False):

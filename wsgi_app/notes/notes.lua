@@ -24,7 +24,8 @@ local IDEMPOTENCY_BYTES, KEY_BYTES = 8 * 1024 * 1024, 400
 local function encode(note)
   return '{"id":' .. cjson.encode(note.id) .. ',"board":' .. cjson.encode(note.board)
     .. ',"text":' .. cjson.encode(note.text) .. ',"color":' .. cjson.encode(note.color)
-    .. ',"done":' .. tostring(note.done) .. ',"version":' .. string.format('%d', note.version)
+    .. ',"done":' .. tostring(note.done) .. (note.author and ',"author":' .. cjson.encode(note.author) or '')
+    .. ',"version":' .. string.format('%d', note.version)
     .. ',"created_at":' .. cjson.encode(note.created_at)
     .. ',"updated_at":' .. cjson.encode(note.updated_at) .. '}'
 end

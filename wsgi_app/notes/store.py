@@ -116,6 +116,8 @@ def create(
     """
     topic = topic_of(new.board)
     note = {"id": f"{new.board}.{secrets.token_hex(8)}", **new.model_dump()}
+    if not new.author:
+        del note["author"]
     # Nobody else has its id, so that it is the call's name, too.
     arguments: dict[str, Any] = {
         "call": note["id"], "type": "note.created", "note": note, "folded": new.text.casefold(),
