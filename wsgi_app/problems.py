@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from corkboard import StoreFull, StoreUnavailable
 from corkboard.store import LibraryBroken
+from wsgi_app.notes import words
 from wsgi_app.notes.store import BoardFull, KeyReused, NoSuchNote, VersionConflict
 from wsgi_app.turns import Busy
 
@@ -39,9 +40,17 @@ def problem(
     # Without a word on it a browser may keep a 404 and show it when the note is there.
     headers = {"Cache-Control": "no-store", "Vary": "Accept", **(headers or {})}
     if request.accept_mimetypes.best_match((TYPE, "application/json", HTML)) == HTML:
-        return Response(render_template("problem.html", **document), status, headers, mimetype=HTML)
+        headers["Vary"] = "Accept, Accept-Language"
+        return Response(_page(document), status, headers, mimetype=HTML)
     body = json.dumps(document, separators=(",", ":"))
     return Response(body, status, headers, content_type=TYPE)
+
+
+def _page(document: dict[str, object]) -> str:
+    spoken = words.context(words.language())
+    title, _ = words.in_words(str(document["title"]), spoken["lang"])
+    detail, detail_lang = words.in_words(str(document["detail"]), spoken["lang"])
+    return render_template("problem.html", title=title, detail=detail, detail_lang=detail_lang, **spoken)
 
 
 def _http(error: HTTPException) -> Response:

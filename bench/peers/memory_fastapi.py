@@ -17,11 +17,14 @@ from jinja2 import Environment, FileSystemLoader
 
 from bench.peers.notes import NewNote, Note
 from examples.step7_two_workers import ConnectionManager
+from wsgi_app.notes import words
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = Environment(loader=FileSystemLoader(ROOT / "wsgi_app" / "notes" / "templates"), autoescape=True)
 TEMPLATES.globals["static"] = lambda name: f"/static/{name}"
-PAGE = TEMPLATES.get_template("wall.html").render(board="main", colors=["khaki"], longest=2000)
+PAGE = TEMPLATES.get_template("wall.html").render(
+    board="main", colors=["khaki"], longest=2000, **words.context("en")
+)
 
 app = FastAPI()
 app.mount("/static", StaticFiles(directory=ROOT / "wsgi_app" / "notes" / "static"))

@@ -13,6 +13,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from corkboard.store import default
+from wsgi_app.notes import words
 from wsgi_app.notes.api import SHARED
 from wsgi_app.notes.models import COLORS, LONGEST
 
@@ -38,9 +39,19 @@ def wall(board: str) -> WerkzeugResponse:
         return redirect(f"/b/{board.lower()}", 308)
     if not BOARD.fullmatch(board):
         raise NotFound("A board's name has 1 to 64 small letters, digits and dashes.")
-    page = render_template("wall.html", board=board, colors=COLORS, longest=LONGEST)
-    # The same for everybody, so nginx may keep it for a moment.
-    return Response(page, headers={"Cache-Control": SHARED}, content_type="text/html; charset=utf-8")
+    spoken = words.context(words.language())
+    page = render_template("wall.html", board=board, colors=COLORS, longest=LONGEST, **spoken)
+    # The same for everybody who reads this language, so nginx may keep it for a moment.
+    headers = {"Cache-Control": SHARED, "Vary": "Accept-Language"}
+    return Response(page, headers=headers, content_type="text/html; charset=utf-8")
+
+
+@blueprint.get("/wall.webmanifest")
+def manifest() -> Response:
+    """What a browser needs to install the wall."""
+    page = render_template("wall.webmanifest", **words.context(words.language()))
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language"}
+    return Response(page, headers=headers, content_type="application/manifest+json")
 
 
 @blueprint.get("/healthz")

@@ -7,7 +7,7 @@
  */
 import { board, isWanted, put, rememberOwn, remove, settle } from "./cards.js";
 import { draft, keepDraft } from "./drafts.js";
-import { cards, element } from "./paper.js";
+import { cards, element, inWords, t } from "./paper.js";
 
 const ANSWER_WITHIN = 10_000;
 const KEPT = "corkboard:note:";
@@ -44,13 +44,14 @@ export async function request(path, { method = "GET", body, headers = {}, id = r
       signal: AbortSignal.timeout(ANSWER_WITHIN),
     });
   } catch {
-    throw new Failure(navigator.onLine ? "The server does not answer." : "There is no network.");
+    throw new Failure(t(navigator.onLine ? "no-answer" : "no-network"));
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return answer;
   const wait = Number(response.headers.get("Retry-After")) * 1000 || 0;
   const status = response.ok ? 0 : response.status;
-  throw new Failure(answer?.detail ?? answer?.title ?? `The server answered ${response.status}.`, status, wait);
+  const said = answer?.detail ?? answer?.title;
+  throw new Failure(said ? inWords(said) : t("answered-status", { status: response.status }), status, wait);
 }
 
 /** @param {string} text shown below the form until the next one; empty: nothing to say
@@ -63,7 +64,7 @@ export function say(text, calm = false) {
 /** Why something failed that is tried again without being asked for. @param {unknown} error */
 export function reason(error) {
   const { status, message } = /** @type {Failure} */ (error);
-  return status ? "The server cannot answer just now." : message;
+  return status ? t("cannot-answer-now") : message;
 }
 
 /** The address of a note in the API. @param {string} id */
@@ -155,7 +156,7 @@ export async function send() {
     pause = 1000;
   } catch (error) {
     const { retryAfter } = /** @type {Failure} */ (error);
-    say(`${reason(error)} What you wrote is kept here, and is sent by itself.`, true);
+    say(t("kept-and-sent", { reason: reason(error) }), true);
     sendTimer = setTimeout(send, Math.max(retryAfter, (0.5 + Math.random() / 2) * pause));
     pause = Math.min(30_000, pause * 2);
   }
@@ -183,7 +184,7 @@ async function sendOne(entry) {
     if (!isFinal) throw error;
     forget(key);
     remove(key);
-    if (where !== board && leave(where, text)) say(`${message} What you wrote for the board ${where} is in its form.`);
+    if (where !== board && leave(where, text)) say(t("in-its-form", { why: message, board: where }));
     else refused(text, message);
   }
 }

@@ -10,7 +10,7 @@ import { deleted, dropped, put, rememberDeleted, remove, show } from "./cards.js
 import { draft, keepDraft } from "./drafts.js";
 import { edit } from "./editing.js";
 import { schedule } from "./layout.js";
-import { cards, element, sorted } from "./paper.js";
+import { cards, element, sorted, t } from "./paper.js";
 import { restore, revert, toast, undoable } from "./undo.js";
 
 const COLORS = Array.from(element("composer").elements.color, ({ value }) => value);
@@ -23,7 +23,7 @@ function cardOf(target) {
 
 /** @type {Record<string, (card: Card) => void>} */
 const acts = {
-  done: (card) => change(card, { done: !card.note.done }, card.note.done ? "No longer ticked off." : "Ticked off."),
+  done: (card) => change(card, { done: !card.note.done }, t(card.note.done ? "no-longer-ticked" : "ticked")),
   edit,
   color: openPalette,
   delete: discard,
@@ -84,7 +84,7 @@ async function carryOut(card, changes) {
 function failed(error, note) {
   const { status, message } = /** @type {Failure} */ (error);
   if (status === 404) dropped(note.id);
-  toast(status === 404 ? "Somebody deleted this note meanwhile." : `Not changed. ${message}`);
+  toast(status === 404 ? t("deleted-meanwhile") : t("not-changed", { why: message }));
 }
 
 /** @param {Card} card */
@@ -96,17 +96,17 @@ function openPalette(card) {
   const palette = document.createElement("div");
   palette.className = "palette";
   palette.setAttribute("role", "group");
-  palette.ariaLabel = "Paper";
+  palette.ariaLabel = t("paper");
   for (const color of COLORS) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "dab";
     button.dataset.color = color;
-    button.ariaLabel = color;
+    button.ariaLabel = t(`color-${color}`);
     button.ariaPressed = String(color === card.note.color);
     button.addEventListener("click", () => {
       opener.focus();
-      if (color !== card.note.color) change(card, { color }, "Paper changed.");
+      if (color !== card.note.color) change(card, { color }, t("paper-changed"));
     });
     palette.append(button);
   }
@@ -141,7 +141,7 @@ function discard(card) {
   if (hadFocus) /** @type {HTMLElement} */ (next?.querySelector("[data-act=delete]") ?? element("text")).focus();
   const comeBack = () => kept && keepDraft(id, kept.text, kept.original);
   const work = removeFromServer(card.note);
-  const forget = undoable("Note deleted.", async () => {
+  const forget = undoable(t("note-deleted"), async () => {
     const { note } = await work;
     await restore(note);
     comeBack();
@@ -171,8 +171,7 @@ async function removeFromServer(before) {
     const { status, message } = /** @type {Failure} */ (error);
     const isGone = (/** @type {Failure} */ answer) => (answer.status === 404 ? null : note);
     const left = status === 404 ? null : await request(addressOf(id)).catch(isGone);
-    const isChanged = "Somebody changed this note meanwhile, so it still hangs here. Delete it again if it may go.";
-    return { note, left, why: status === 412 ? isChanged : `Not deleted. ${message}` };
+    return { note, left, why: status === 412 ? t("still-hangs") : t("not-deleted", { why: message }) };
   }
 }
 

@@ -4,7 +4,7 @@
 import { addressOf, pinNote, request, say } from "./api.js";
 import { LONGEST, board } from "./cards.js";
 import { draft, draftsOf, keepDraft } from "./drafts.js";
-import { cards, element } from "./paper.js";
+import { cards, element, t } from "./paper.js";
 
 const COUNT_FROM = LONGEST - 200;
 /** Under which the draft of a new note is kept. */
@@ -17,7 +17,7 @@ function count() {
   const length = [...field.value.trim()].length;
   const counter = element("counter");
   counter.hidden = length < COUNT_FROM;
-  counter.textContent = `${length} of ${LONGEST} characters`;
+  counter.textContent = t("characters-of", { count: length, most: LONGEST });
   counter.toggleAttribute("data-over", length > LONGEST);
   return length;
 }
@@ -30,7 +30,7 @@ function pin() {
   const text = field.value.trim();
   const length = count();
   if (!length || length > LONGEST) {
-    say(length ? `A note has at most ${LONGEST} characters; this one has ${length}.` : "Write something first.");
+    say(length ? t("too-long", { count: length, most: LONGEST }) : t("write-first"));
     field.focus();
     return;
   }
@@ -56,7 +56,7 @@ export function giveBack(text, message) {
 export function giveBackDraft(id) {
   const kept = draft(id);
   if (!kept) return;
-  giveBack(kept.text, "Somebody deleted a note that you were changing. Your text is here.");
+  giveBack(kept.text, t("gone-while-changing"));
   keepDraft(id, "");
 }
 

@@ -8,7 +8,7 @@ import { addressOf, pinNote, request, say } from "./api.js";
 import { LONGEST, dropped, put, remove } from "./cards.js";
 import { draft, keepDraft } from "./drafts.js";
 import { schedule } from "./layout.js";
-import { element } from "./paper.js";
+import { element, t } from "./paper.js";
 import { revert, undoable } from "./undo.js";
 
 /** Opens the editor on a card, or goes to the one that is open. @param {Card} card */
@@ -57,7 +57,7 @@ export function edit(card) {
     const dirty = isDirty();
     if (dirty && !kept) return;
     close();
-    if (dirty) say("What you changed is kept, and is there when you edit the note again.", true);
+    if (dirty) say(t("change-is-kept"), true);
   }
 
   function keep() {
@@ -78,7 +78,7 @@ export function edit(card) {
   function compare() {
     conflict.hidden = [agreed, saving, field.value.trim()].includes(original);
     if (conflict.hidden) return;
-    ask("Somebody changed this note meanwhile. It now says:", original, "Keep mine", "Take theirs");
+    ask(t("now-says"), original, t("keep-mine"), t("take-theirs"));
   }
 
   card.editor = {
@@ -92,7 +92,7 @@ export function edit(card) {
     },
     removed() {
       gone = true;
-      ask("Somebody deleted this note meanwhile.", "", "Pin mine as a new note", "Let it go");
+      ask(t("deleted-meanwhile"), "", t("pin-mine"), t("let-go"));
     },
   };
 
@@ -101,7 +101,7 @@ export function edit(card) {
     const length = [...text].length;
     message.textContent = "";
     if (!length || length > LONGEST) {
-      message.textContent = length ? `${length} characters; at most ${LONGEST} fit.` : "A note needs some text.";
+      message.textContent = length ? t("edit-too-long", { count: length, most: LONGEST }) : t("needs-text");
       return field.focus();
     }
     if (gone) {
@@ -123,7 +123,7 @@ export function edit(card) {
       if (field.value.trim() === text) finish();
       else keep();
       put(note);
-      undoable("Note changed.", () => revert(id, { text: before }, { text }));
+      undoable(t("note-changed"), () => revert(id, { text: before }, { text }));
     } catch (error) {
       failure = /** @type {Failure} */ (error);
     }
@@ -140,8 +140,8 @@ export function edit(card) {
       if (note) put(note);
       // Only the colour or the tick was changed: that is no conflict.
       if (note && conflict.hidden) return save();
-      if (!note) message.textContent = "Somebody changed this note meanwhile. Try again in a moment.";
-    } else message.textContent = `Not saved, your text is still here. ${why}`;
+      if (!note) message.textContent = t("changed-try-again");
+    } else message.textContent = t("not-saved", { why });
   }
 
   form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {

@@ -4,7 +4,7 @@
  * @typedef {() => Promise<void>} Refresh shows what the filter asks for
  */
 import { board, filter } from "./cards.js";
-import { element, list, sorted } from "./paper.js";
+import { element, list, sorted, t } from "./paper.js";
 
 const PAUSE = 180;
 const finder = element("finder");
@@ -55,8 +55,8 @@ export function findAsAddressed() {
 /** Says how many were found, and marks where. */
 export function showFound() {
   const isAsked = filter.q || filter.done !== null;
-  const found = element("more").hidden ? String(sorted.length) : `${sorted.length} and more`;
-  element("found").textContent = isAsked ? `${found} ${sorted.length === 1 ? "note" : "notes"}` : "";
+  const found = element("more").hidden ? "found" : "found-more";
+  element("found").textContent = isAsked ? t(found, { count: sorted.length }) : "";
   observer.disconnect();
   if (filter.q) observer.observe(list, { childList: true, subtree: true });
   mark();
@@ -92,7 +92,7 @@ function go(form) {
   const field = /** @type {HTMLInputElement} */ (form.elements.namedItem("board"));
   const name = field.value.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "").slice(0, 64);
-  field.setCustomValidity(name ? "" : "A name needs letters from a to z, or digits.");
+  field.setCustomValidity(name ? "" : t("bad-name"));
   if (name) location.assign(`/b/${name}`);
   else field.reportValidity();
 }
@@ -103,10 +103,10 @@ export async function copyAddress() {
   const label = button.textContent;
   try {
     await navigator.clipboard.writeText(address);
-    button.textContent = "Copied";
+    button.textContent = t("copied");
   } catch {
     // The clipboard is open to secure origins only.
-    prompt("The address of this board:", address);
+    prompt(t("board-address"), address);
   }
   setTimeout(() => (button.textContent = label), 2000);
 }

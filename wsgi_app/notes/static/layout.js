@@ -10,7 +10,7 @@
  *   looks for the shortest one; `y`: where the next card goes; `slack`: what it hangs too low, so that a change
  *   further up does not move what is being read
  */
-import { ALL_IN_PAGE, attach, element, list, measure, observeHeights, sorted } from "./paper.js";
+import { ALL_IN_PAGE, attach, element, list, measure, observeHeights, sorted, t } from "./paper.js";
 
 const NARROWEST = 15; // rem
 /** What the form counts for: who writes a long text in it moves no note to another column. */
@@ -175,5 +175,5 @@ export function takeDown(card) {
 
 function showHeld() {
   newer.hidden = !held.size;
-  newer.textContent = held.size === 1 ? "1 new note ↑" : `${held.size} new notes ↑`;
+  newer.textContent = t("newer", { count: held.size });
 }

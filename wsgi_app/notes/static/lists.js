@@ -10,7 +10,7 @@
 import { reason, request, say } from "./api.js";
 import { apply, board, filter, put, remove, showEmpty } from "./cards.js";
 import { letIn } from "./layout.js";
-import { cards, element, list, paging, sorted } from "./paper.js";
+import { cards, element, list, paging, sorted, t } from "./paper.js";
 
 const PAGE_SIZE = 50;
 const LARGEST_PAGE = 200;
@@ -76,7 +76,7 @@ async function fetchFirst(limit, shared) {
     } catch (error) {
       if (view !== views) return null;
       const { retryAfter } = /** @type {Failure} */ (error);
-      say(`The notes could not be fetched, trying again. ${reason(error)}`);
+      say(t("not-fetched", { reason: reason(error) }));
       const wait = 500 + Math.random() * Math.min(20_000, 1000 * 2 ** attempt);
       await new Promise((resolve) => setTimeout(resolve, Math.max(wait, retryAfter)));
     }

@@ -11,14 +11,11 @@ import { apply, board, deleted, isWanted, own, still, tick } from "./cards.js";
 import { checkDrafts, giveBack, giveBackDraft, openComposer } from "./composer.js";
 import { isReading, letIn, observe, render } from "./layout.js";
 import { append, fetchNow, overhear, refresh, replace, showMore } from "./lists.js";
-import { cards, element, list, sorted } from "./paper.js";
+import { cards, element, list, locale, sorted, t } from "./paper.js";
 
 /** A wall that was left open for weeks begins anew at this size. */
 const MOST_NOTES = 8000;
-const STATUS = { connecting: "Connecting", live: "Live", offline: "Offline", stopped: "No access" };
-const TRANSPORT = { websocket: "WebSocket", sse: "event stream", poll: "polling" };
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 
 const topic = `board:${board}`;
 const more = element("more");
@@ -36,7 +33,7 @@ function later(load) {
   return () =>
     (loaded ??= load().catch((error) => {
       loaded = null;
-      say("The server does not answer. Try again in a moment.");
+      say(t("try-later"));
       throw error;
     }));
 }
@@ -118,23 +115,26 @@ async function resync() {
 /** @type {{status: import("/ws/client/types").Status, transport: import("/ws/client/types").Transport | null,
  *   behind: string | null}} `behind`: since when the server may have missed events */
 const connection = { status: "connecting", transport: null, behind: null };
+let wasLive = false;
 
 /** @param {Partial<typeof connection>} news */
 function showStatus(news) {
   const { status, transport, behind } = Object.assign(connection, news);
   const since = status === "live" && behind;
-  if (status === "live") STATUS.connecting = "Reconnecting";
-  else element("people").hidden = true;
+  wasLive ||= status === "live";
+  if (status !== "live") element("people").hidden = true;
   element("status").dataset.status = since ? "behind" : status;
-  element("state").textContent = since ? `Not up to date since ${clock.format(new Date(since))}` : STATUS[status];
-  element("transport").textContent = transport && !since ? TRANSPORT[transport] : "";
+  element("state").textContent = since
+    ? t("behind-since", { time: clock.format(new Date(since)) })
+    : t(status === "connecting" && wasLive ? "reconnecting" : status);
+  element("transport").textContent = transport && !since ? t(`by-${transport}`) : "";
   if (status === "live" && !since) send();
 }
 
 /** What was just pinned does not match what is looked for. */
 async function sayWhereItIs() {
   const [{ toast }, { showEverything }] = await Promise.all([undoing(), finding()]);
-  toast("Pinned. It does not match your search.", "Show everything", () => showEverything(refresh));
+  toast(t("not-matching"), t("show-everything"), () => showEverything(refresh));
 }
 
 /** The sidecar's script, however long it takes: notes can be read and written without it. */
@@ -172,7 +172,7 @@ async function begin() {
     onPresence(_, people) {
       element("people").hidden = false;
       element("count").textContent = people > 1 ? people : "";
-      element("here").textContent = people > 1 ? " people here" : "Only you here";
+      element("here").textContent = people > 1 ? ` ${t("people-here")}` : t("only-you");
     },
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Tells of other people's new notes: those who listen, and those who have another tab in front.
  */
-import { element } from "./paper.js";
+import { element, t } from "./paper.js";
 
 const GATHER_FOR = 1000;
 const title = document.title;
@@ -16,7 +16,7 @@ export function tell(text) {
   if (news.push(text) > 1) return;
   setTimeout(() => {
     element("announcer").textContent =
-      news.length === 1 ? `New note: ${news[0].slice(0, 200)}` : `${news.length} new notes`;
+      news.length === 1 ? t("new-note-says", { text: news[0].slice(0, 200) }) : t("new-notes", { count: news.length });
     news = [];
   }, GATHER_FOR);
 }

@@ -19,11 +19,36 @@ const TILTS = 7;
 /** A sentence's own signs behind it are not part of an address. */
 const ADDRESS = /\bhttps?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi;
 
-const dateFormat = new Intl.DateTimeFormat(undefined, {
+export const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+
+// --- What people read: words.toml ----------------------------------------------------------------
+
+const { lang } = document.documentElement;
+/** For dates: the page's language, as it is written where its reader is. */
+export const locale = navigator.languages.find((one) => one.startsWith(lang)) ?? lang;
+const plurals = new Intl.PluralRules(lang);
+/** @type {{words: Record<string, string | Record<string, string>>, problems: Record<string, string>}} */
+const { words, problems } = JSON.parse(element("words").textContent);
+
+/**
+ * Words in the reader's language.
+ * @param {string} key of words.toml @param {Record<string, unknown>} [values] what is filled in; `count` picks the form
+ */
+export function t(key, values = {}) {
+  const known = words[key];
+  const text = typeof known === "string" ? known : known[plurals.select(Number(values.count))];
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
+
+/** What the API says, in the reader's language if it is known there. @param {string} detail */
+export const inWords = (detail) => problems[detail] ?? detail;
+
+// --- Notes ---------------------------------------------------------------------------------------
+
+const dateFormat = new Intl.DateTimeFormat(locale, {
   day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
 });
 
-export const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 const template = element("note");
 const form = element("composer");
 export const list = element("notes");
@@ -77,7 +102,7 @@ export function fill({ note, item }) {
   paper.toggleAttribute("data-waiting", note.version === 0);
   write(part(".text"), note.text);
   part("time").dateTime = note.created_at;
-  part("time").textContent = note.version ? dateFormat.format(new Date(note.created_at)) : "Waiting to be sent";
+  part("time").textContent = note.version ? dateFormat.format(new Date(note.created_at)) : t("waiting");
   for (const button of item.querySelectorAll("[data-act]")) {
     /** @type {HTMLButtonElement} */ (button).disabled = note.version === 0;
     button.setAttribute("aria-label", `${/** @type {HTMLElement} */ (button).title}: ${name}`);

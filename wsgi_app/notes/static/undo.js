@@ -6,7 +6,7 @@
  */
 import { Failure, addressOf, pinNote, request } from "./api.js";
 import { deleted, put } from "./cards.js";
-import { element } from "./paper.js";
+import { element, t } from "./paper.js";
 
 const MOST_STEPS = 20;
 const SHOWN_FOR = 10_000;
@@ -68,7 +68,7 @@ export function undoable(text, back) {
   const step = { back };
   steps.push(step);
   if (steps.length > MOST_STEPS) steps.shift();
-  toast(text, "Undo", undo);
+  toast(text, t("undo"), undo);
   return () => void (steps.includes(step) && steps.splice(steps.indexOf(step), 1));
 }
 
@@ -81,12 +81,12 @@ async function takeBack() {
   if (!step) return;
   try {
     await step.back();
-    toast("Undone.");
+    toast(t("undone"));
   } catch (error) {
     const { status, message } = /** @type {Failure} */ (error);
     const isFinal = status >= 400 && status < 500 && status !== 429;
     if (!isFinal) steps.push(step);
-    toast(`Not undone. ${message}`, isFinal ? "" : "Try again", undo);
+    toast(t("not-undone", { why: message }), isFinal ? "" : t("try-again"), undo);
   }
 }
 
@@ -109,10 +109,10 @@ export async function revert(id, before, after) {
   const path = addressOf(id);
   for (;;) {
     const note = await request(path).catch((error) => {
-      throw error.status === 404 ? new Failure("Somebody deleted this note meanwhile.", 404) : error;
+      throw error.status === 404 ? new Failure(t("deleted-meanwhile"), 404) : error;
     });
     if (Object.entries(after).some(([field, value]) => note[field] !== value)) {
-      throw new Failure("Somebody changed this note meanwhile.", 409);
+      throw new Failure(t("changed-meanwhile"), 409);
     }
     const headers = { "If-Match": `"${note.version}"` };
     try {
