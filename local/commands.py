@@ -11,11 +11,13 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
+from asgi_app.client import joining
 from local import foreign, health, logs, processes, redis_cli, render, services, successor, watching
 from local.binaries import nginx as nginx_binary
 from local.errors import LocalError
-from local.services import Service
+from local.services import STATIC, Service
 from local.settings import ROOT, Settings
 from local.state import State, is_free
 from local.supervisor import Supervisor
@@ -75,6 +77,8 @@ def up(settings: Settings, state: State, dev: bool = False, only: Collection[str
     if was_running:
         # Before an app that needs them starts.
         redis_cli.reload_users(state, ports["redis"])
+    if not settings.app and (not only or "nginx" in only):
+        _join(state)
     conf_changed = (not only or "nginx" in only) and _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))
@@ -176,6 +180,7 @@ def dev(settings: Settings, state: State) -> None:
     if find_spec("watchfiles") is None:
         raise LocalError("watchfiles is missing; `make dev` installs it")
     up(settings, state, dev=True)
+    Thread(target=_join_again, args=[state], daemon=True).start()
     print("Reloading on changes; Ctrl-C stops everything.", flush=True)
     try:
         show_logs(state, [], follow=True)
@@ -229,6 +234,20 @@ def _render(settings: Settings, state: State, ports: dict[str, int]) -> bool:
         file.replace(target)
     shutil.rmtree(new)
     return differs
+
+
+def _join(state: State) -> None:
+    """Writes what nginx serves of the demo's scripts and styles."""
+    joining.write(STATIC, state.static, "main.js")
+
+
+def _join_again(state: State) -> None:
+    """The same after each change, for ever."""
+    from watchfiles import watch
+
+    for _ in watch(STATIC):
+        with suppress(ValueError):
+            _join(state)
 
 
 def _size(state: State, name: str) -> int:

@@ -25,6 +25,9 @@ from local.state import State
 # The last two are for an allocator of one's own, and for a wrong clock in tests: prove/clock.c.
 PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_PRELOAD", "WRONG_CLOCK")
 
+# The demo's scripts and styles.
+STATIC = ROOT / "wsgi_app" / "notes" / "static"
+
 
 @dataclass(frozen=True)
 class Service:
@@ -72,7 +75,7 @@ def nginx_values(settings: Settings, state: State, ports: Mapping[str, int]) -> 
     return {
         "NGINX_PORT": str(settings.http_port),
         "NGINX_RUN_DIR": str(state.run / "nginx"),
-        "STATIC_DIR": str(ROOT / "wsgi_app" / "notes" / "static"),
+        "STATIC_DIR": str(state.static),
         "SITE": "app" if settings.app else "demo",
         "APP_SERVER": settings.app.removeprefix("http://") or f"127.0.0.1:{ports['wsgi']}",
         "ASGI_SERVERS": " ".join(f"127.0.0.1:{ports[name]}" for name in sidecars(settings)),

@@ -50,6 +50,11 @@ class State:
         return self.root / "run"
 
     @property
+    def static(self) -> Path:
+        """What nginx serves of the demo's scripts and styles."""
+        return self.run / "static"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -8,7 +8,6 @@ keep for a year: HASH changes with the content of any script.
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -16,12 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from asgi_app.client.joining import joined
+
 FOLDER = Path(__file__).parent
-# Lines that hold nothing else. A script must not have lines that look like one inside of a text.
-COMMENT = re.compile(rb"^[ \t]*(/\*((?!\*/).)*\*/|//[^\n]*)\n", re.DOTALL | re.MULTILINE)
-INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
-IMPORT = re.compile(rb'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
-EXPORT = re.compile(rb"^export (?:\{[^}]*\};\n)?", re.MULTILINE)
 FOREVER = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 
@@ -50,27 +46,6 @@ def routes(folder: Path = FOLDER) -> list[BaseRoute]:
         Route("/ws/client/{version:str}/{name:str}", script),
         Route("/ws/client/{name:str}", entry),
     ]
-
-
-def joined(folder: Path = FOLDER) -> dict[str, bytes]:
-    """Each script of a folder by name, with what it imports in place of the imports; no comments, no indents.
-
-    So the names at the top of scripts that are joined must differ.
-    """
-    files = sorted(folder.glob("*.js"))
-    scripts = {path.name: INDENT.sub(b"", COMMENT.sub(b"", path.read_bytes())) for path in files}
-
-    def join(name: str, inside: set[str]) -> bytes:
-        def content(imported: re.Match[bytes]) -> bytes:
-            other = imported[1].decode()
-            if other in inside:
-                return b""
-            inside.add(other)
-            return EXPORT.sub(b"", join(other, inside))
-
-        return IMPORT.sub(content, scripts[name])
-
-    return {name: join(name, {name}) for name in scripts}
 
 
 def _find(scripts: dict[str, bytes], name: str) -> bytes:

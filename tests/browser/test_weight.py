@@ -41,8 +41,23 @@ def test_the_first_view_is_light(open_wall: OpenWall, many: None) -> None:  # no
     expect(texts(page)).to_have_count(50)
     page.wait_for_load_state("networkidle")
     sizes = {request.url: request.sizes() for request in requests}
-    assert len(requests) <= 12, sorted(sizes)
-    assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes.values()) < 60_000
+    bytes_of = {url: size["responseBodySize"] + size["responseHeadersSize"] for url, size in sizes.items()}
+    # The page, its style, two scripts, the list, and the client; headers are counted.
+    assert len(requests) <= 7, sorted(sizes)
+    assert sum(bytes_of.values()) < 32_000, bytes_of
+
+
+@pytest.mark.parametrize("script", ["start.js", "main.js"])
+def test_a_page_without_its_script_says_so(open_wall: OpenWall, script: str) -> None:
+    page = open_wall(prepare=lambda page: page.route(f"**/{script}", lambda route: route.abort()), wait=False)
+    expect(page.get_by_role("alert")).to_contain_text("has not come through")
+    page.unroute_all()
+    if script == "start.js":
+        page.get_by_role("link", name="Load the page again").click()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    write(page, "It came by itself")
+    expect(texts(page)).to_have_text(["It came by itself"])
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_big_board_is_read_to_its_end_and_only_the_neighbourhood_is_in_the_page(

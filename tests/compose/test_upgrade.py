@@ -55,8 +55,8 @@ def test_a_changed_template_of_nginx_arrives(stack: ComposeStack) -> None:
 def test_a_changed_static_file_arrives(stack: ComposeStack) -> None:
     file = "wsgi_app/notes/static/wall.css"
     text = (stack.root / file).read_text()
-    with edited(stack, file, text, f"/* changed */ {text}"), http(stack) as client:
-        assert client.get("/static/00000000/wall.css").text.startswith("/* changed */")
+    with edited(stack, file, text, f"changed {{}}\n{text}"), http(stack) as client:
+        assert client.get("/static/00000000/wall.css").text.startswith("changed{")
 
 
 def test_a_changed_redis_conf_arrives_and_the_data_stays(stack: ComposeStack) -> None:

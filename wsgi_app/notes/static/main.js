@@ -1,8 +1,9 @@
 /**
  * The wall: fetch the list, show it, go on from its cursor with what happens, and pin what is written here.
  *
- * The first view needs this module and those that it imports. Changing notes (changing.js, editing.js, undo.js) and
- * finding them (finding.js) is loaded when somebody is there, and so is what keeps the page (offline.js).
+ * The first view needs this module and those that it imports, which are served as one: asgi_app/client/joining.py.
+ * Changing notes (changing.js, editing.js, undo.js) and finding them (finding.js) is loaded when somebody is there, and
+ * so is what keeps the page (offline.js).
  *
  * @typedef {import("/ws/client/types").Event} Event
  */
@@ -150,6 +151,7 @@ async function client() {
 }
 
 async function begin() {
+  element("incomplete").remove();
   openComposer();
   observe();
   if (location.search) await finding().then(({ findAsAddressed }) => findAsAddressed(), () => undefined);

@@ -1,0 +1,106 @@
+"""Makes of a folder of scripts and styles what browsers get: fewer files, and less in them.
+
+`python -m asgi_app.client.joining FROM TO FIRST` writes it. No comments and no indents are left, and what a
+script imports is in it, each module in a function of its own. The scripts of a page must not run one module
+twice: what the page's `FIRST` script imports is in that one alone, and all others import it from there.
+
+An import is one `import {…} from "./NAME.js";`, and nothing that is exported gets another value later.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+# Lines that hold nothing else. A script must not have lines that look like one inside of a text.
+COMMENT = re.compile(rb"^[ \t]*(/\*((?!\*/).)*\*/|//[^\n]*)\n", re.DOTALL | re.MULTILINE)
+# Types, which may stand in the middle of a line.
+TYPE = re.compile(rb"/\*\* @((?!\*/).)*\*/ ?", re.DOTALL)
+INDENT = re.compile(rb"^[ \t]+|^\n", re.MULTILINE)
+IMPORT = re.compile(rb'^import \{([^}]*)\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
+OTHER_IMPORT = re.compile(rb"^import [^\n]*", re.MULTILINE)
+EXPORT = re.compile(rb"^export (?:\{([^}]*)\};\n)?(?=(?:async )?\w+\*? (\w+))?", re.MULTILINE)
+STYLE_COMMENT = re.compile(rb"/\*((?!\*/).)*\*/", re.DOTALL)
+
+
+def joined(folder: Path, first: str = "") -> dict[str, bytes]:
+    """Each script of a folder by name, with what it imports in place of the imports.
+
+    Args:
+        first: the script that a page begins with. Without one, each script has its own copy of what it
+            imports.
+
+    Raises:
+        ValueError: an import is not written as it must be.
+    """
+    scripts = {
+        path.stem: INDENT.sub(b"", TYPE.sub(b"", COMMENT.sub(b"", path.read_bytes())))
+        for path in sorted(folder.glob("*.js"))
+    }
+
+    def join(name: str) -> tuple[bytes, list[str]]:
+        inside: list[str] = []
+        script = _modules(name, scripts, inside) + IMPORT.sub(_names, scripts[name])
+        if wrong := OTHER_IMPORT.search(script):
+            raise ValueError(f"{name}.js or what it imports has {wrong[0].decode()}")
+        return script, inside
+
+    if not first:
+        return {f"{name}.js": join(name)[0] for name in scripts}
+    name = first.removesuffix(".js")
+    script, inside = join(name)
+
+    def from_first(imported: re.Match[bytes]) -> bytes:
+        other = imported[2].decode()
+        if other not in inside:
+            return imported[0]
+        return b'import {%b} from "./%b";\n%b' % (_variable(other), first.encode(), _names(imported))
+
+    script += b"export {%b};\n" % b", ".join(map(_variable, inside))
+    rest = scripts.keys() - {name, *inside}
+    return {first: script, **{f"{other}.js": IMPORT.sub(from_first, scripts[other]) for other in rest}}
+
+
+def _modules(name: str, scripts: dict[str, bytes], inside: list[str]) -> bytes:
+    """What a script imports, each module once and after those that it imports itself."""
+    found = b""
+    for imported in IMPORT.finditer(scripts[name]):
+        other = imported[2].decode()
+        if other in inside:
+            continue
+        found += _modules(other, scripts, inside)
+        inside.append(other)
+        names = b", ".join(one[1] or one[2] for one in EXPORT.finditer(scripts[other]))
+        body = EXPORT.sub(b"", IMPORT.sub(_names, scripts[other]))
+        found += b"const %b = (() => {\n%breturn {%b};\n})();\n" % (_variable(other), body, names)
+    return found
+
+
+def _names(imported: re.Match[bytes]) -> bytes:
+    names = imported[1].replace(b" as ", b": ")
+    return b"const {%b} = %b;\n" % (names, _variable(imported[2].decode()))
+
+
+def _variable(name: str) -> bytes:
+    return b"$" + name.replace("-", "_").encode()
+
+
+def write(folder: Path, target: Path, first: str) -> None:
+    """Fills `target` with what browsers get of `folder`; what is there is replaced file by file."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".js"}
+    for name in files:
+        if name.endswith(".css"):
+            files[name] = INDENT.sub(b"", STYLE_COMMENT.sub(b"", files[name]))
+    files |= joined(folder, first)
+    target.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (target / f"{name}.new").write_bytes(content)
+        (target / f"{name}.new").replace(target / name)
+    for path in target.iterdir():
+        if path.name not in files:
+            path.unlink()
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
