@@ -34,7 +34,9 @@ def test_a_new_note_is_complete_and_found_at_its_location(client: httpx.Client, 
     answer = client.post("/api/notes", json={"text": "  soup  ", "board": board})
     assert answer.status_code == 201
     note = answer.json()
-    assert note.keys() == {"id", "board", "text", "color", "done", "version", "created_at", "updated_at"}
+    assert note.keys() == {
+        "id", "board", "text", "color", "position", "done", "version", "created_at", "updated_at",
+    }  # fmt: skip
     assert (note["board"], note["text"], note["done"], note["version"]) == (board, "soup", False, 1)
     assert note["color"] in COLORS
     assert RFC_3339_UTC.fullmatch(note["created_at"])

@@ -63,7 +63,10 @@ def test_both_versions_share_one_redis_and_nothing_is_lost_between_them(
             assert _ok(old.get(f"/api/notes/{signed['id']}")) == signed
             assert _ok(old.patch(f"/api/notes/{signed['id']}", json={"done": True}))["text"] == "signed"
             lists = [client.get("/api/notes", params={"board": board, "limit": 200}) for client in (new, old)]
-        assert lists[0].json() == lists[1].json()
+            arranged = _arrange(new, old, f"{board}-3")
+        lists_of_notes = [[{**note, "position": None} for note in answer.json()["notes"]] for answer in lists]
+        assert lists_of_notes[0] == lists_of_notes[1]
+        assert arranged == ["old, moved", "old, late", "new, moved and ticked", "old", "new"]
 
         stored = notes_of(local_stack, board)
         gone = {writer.acknowledged[1] for writer in writers}
@@ -78,6 +81,31 @@ def test_both_versions_share_one_redis_and_nothing_is_lost_between_them(
         assert sorted(created) == sorted({*stored, *gone})
 
 
-def _ok(answer: httpx.Response) -> Any:
-    assert answer.status_code == 200, answer.text
+def _arrange(new: httpx.Client, old: httpx.Client, board: str) -> list[str]:
+    """Moves notes while the version before, which knows no positions, writes too; the texts as they hang."""
+    gone, first, second, third, fourth = (
+        _ok(client.post("/api/notes", json={"board": board, "text": text}), 201)
+        for client, text in (
+            (new, "gone"), (new, "new"), (old, "old"), (new, "new, moved and ticked"), (old, "old, moved"),
+        )
+    )  # fmt: skip
+    place = _ok(new.get(f"/api/notes/{second['id']}"))["position"]
+    assert first["position"] < place < third["position"]
+    moved = _ok(new.patch(f"/api/notes/{third['id']}", json={"position": f"{place}V"}))
+    _ok(old.patch(f"/api/notes/{third['id']}", json={"done": True}))
+    assert _ok(new.get(f"/api/notes/{third['id']}"))["position"] == moved["position"]
+    _ok(old.delete(f"/api/notes/{gone['id']}"))
+    _ok(old.post("/api/notes", json={"board": board, "text": "old, late"}), 201)
+    _ok(new.patch(f"/api/notes/{fourth['id']}", json={"position": "zz"}))
+    listed = _ok(new.get("/api/notes", params={"board": board, "order": "position", "limit": 200}))["notes"]
+    assert {note["id"] for note in listed} == {
+        note["id"] for note in _ok(old.get("/api/notes", params={"board": board}))["notes"]
+    }
+    positions = [note["position"] for note in listed]
+    assert positions == sorted(positions, reverse=True)
+    return [note["text"] for note in listed]
+
+
+def _ok(answer: httpx.Response, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.text
     return answer.json()

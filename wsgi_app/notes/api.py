@@ -36,7 +36,7 @@ VERSION_TAG = re.compile(r"[1-9][0-9]{0,15}")
 
 @blueprint.get("/notes")
 def list_notes() -> Response:
-    """A page of a board's notes, newest first, and the cursor from which to subscribe."""
+    """A page of a board's notes, and the cursor from which to subscribe."""
     query = _list_query(request.query_string)
     cursor = position(notes.topic_of(query.board))
     if _is_known(cursor) and not query.shared:
@@ -109,7 +109,7 @@ def update_note(note_id: str) -> Response:
     """Changes a note and sends its event. With If-Match, only when nobody else changed it before."""
     changes = changes_adapter.validate_json(_body())
     if not changes:
-        raise UnprocessableEntity("Say at least one of text, color and done.")
+        raise UnprocessableEntity("Say at least one of text, color, position and done.")
     return _note(notes.update(note_id, changes, _accepted_versions()))
 
 
@@ -200,7 +200,7 @@ def _version(note: bytes) -> str:
 
 def _list_body(page: notes.Page) -> bytes:
     # The notes are JSON already: they are joined, not read and said again.
-    more = {"next": page.next and str(page.next), "cursor": page.cursor}
+    more = {"next": page.next, "cursor": page.cursor}
     tail = json.dumps(more, separators=(",", ":"))
     return b'{"notes":[' + b",".join(page.notes) + b"]," + tail[1:].encode()
 

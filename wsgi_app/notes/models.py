@@ -22,6 +22,11 @@ _UNSEEN = (
     r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 )
 _unseen = re.compile(f"[{_UNSEEN}]")
+LONGEST_POSITION = 64
+# Digits of a fraction: between any two of them there is room for another one.
+POSITION = rf"[0-9A-Za-z]{{0,{LONGEST_POSITION - 1}}}[1-9A-Za-z]"
+# Where a note was created, or where it hangs on the wall.
+PAGE = rf"([1-9][0-9]{{0,14}}|{POSITION}\.[0-9a-f]{{16}})"
 
 
 def _no_nul(text: str) -> str:
@@ -48,6 +53,20 @@ def _word(*allowed: str) -> BeforeValidator:
         return value
 
     return BeforeValidator(check)
+
+
+def _place(text: str) -> str:
+    if not re.fullmatch(POSITION, text):
+        raise ValueError(
+            f"must be 1 to {LONGEST_POSITION} letters from a to z and A to Z and digits, the last one not 0"
+        )
+    return text
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(PAGE, text):
+        raise ValueError("must be the `next` of the page before")
+    return text
 
 
 def _digits(value: Any) -> Any:
@@ -79,6 +98,12 @@ Query = Annotated[
     AfterValidator(_no_nul),
     Field(json_schema_extra={"pattern": r"^[^\x00]*$"}),
 ]
+Position = Annotated[
+    str,
+    AfterValidator(_place),
+    Field(json_schema_extra={"pattern": f"^{POSITION}$"}, examples=["b4V"]),
+]
+Token = Annotated[str, AfterValidator(_token), Field(json_schema_extra={"pattern": f"^{PAGE}$"})]
 Board = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Flag = Annotated[bool, _word("true", "false")]
 
@@ -94,6 +119,9 @@ class Note(BaseModel):
     board: Board
     text: str
     color: Color
+    position: Position = Field(
+        description="where it hangs on the wall: from the highest to the lowest, compared byte by byte"
+    )
     done: bool
     author: Author | SkipJsonSchema[None] = None
     version: int = Field(ge=1, description="rises by one with each change; the note's ETag")
@@ -109,6 +137,8 @@ class NewNote(BaseModel):
     text: Text
     color: Color = Field(default_factory=_random_color)
     board: Board = "main"
+    # On top, when absent.
+    position: Position = Field(default_factory=str)
     done: bool = False
     author: Author = Field(default_factory=str)
 
@@ -120,6 +150,7 @@ class NoteChanges(TypedDict, total=False):
 
     text: Text
     color: Color
+    position: Position
     done: bool
 
 
@@ -141,19 +172,21 @@ class ListQuery(BoardQuery):
     done: Flag | SkipJsonSchema[None] = Field(
         default=None, description="only notes that are done, or are not"
     )
-    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(_digits)] = 50
-    page: Annotated[int, Field(ge=1, le=2**53), BeforeValidator(_digits)] | SkipJsonSchema[None] = Field(
-        default=None, description="the `next` of the page before"
+    order: Literal["newest", "position"] = Field(
+        default="newest", description="newest: newest first. position: as they hang on the wall"
     )
+    limit: Annotated[int, Field(ge=1, le=200), BeforeValidator(_digits)] = 50
+    page: Token | SkipJsonSchema[None] = Field(default=None, description="the `next` of the page before")
     shared: Literal["1", "gzip"] | SkipJsonSchema[None] = Field(
         default=None,
         description="1: the list may be up to three seconds old; its cursor says how old. After `board`, and "
-        "with nothing else, nginx answers everybody with the same one. gzip: compressed, whoever asks.",
+        "`order=position` or nothing, nginx answers everybody with the same one. gzip: compressed, whoever "
+        "asks.",
     )
 
 
 class NoteList(BaseModel):
-    """A page of notes, newest first."""
+    """A page of notes, in the order that was asked for."""
 
     notes: list[Note]
     next: str | None = Field(description="the `page` of the next request; null at the end")

@@ -1,6 +1,6 @@
 -- Where a note and its event become one step: nobody ever sees a note without its event, nor an event
 -- without its note. Appended to the kit's functions.lua, whose `append` and `once` it uses,
--- and to deleted.lua.
+-- and to deleted.lua and places.lua.
 --
 -- Keys beside those of the topic T of a board, with the same hash tag:
 --   notes:{T}    hash    note id -> the note as JSON
@@ -24,8 +24,8 @@ local IDEMPOTENCY_BYTES, KEY_BYTES = 8 * 1024 * 1024, 400
 local function encode(note)
   return '{"id":' .. cjson.encode(note.id) .. ',"board":' .. cjson.encode(note.board)
     .. ',"text":' .. cjson.encode(note.text) .. ',"color":' .. cjson.encode(note.color)
-    .. ',"done":' .. tostring(note.done) .. (note.author and ',"author":' .. cjson.encode(note.author) or '')
-    .. ',"version":' .. string.format('%d', note.version)
+    .. (note.author and ',"author":' .. cjson.encode(note.author) or '') .. NAME .. note.position .. '"'
+    .. ',"done":' .. tostring(note.done) .. ',"version":' .. string.format('%d', note.version)
     .. ',"created_at":' .. cjson.encode(note.created_at)
     .. ',"updated_at":' .. cjson.encode(note.updated_at) .. '}'
 end
@@ -82,6 +82,7 @@ local function forget_a_board(boards)
       for _, kind in ipairs(KINDS) do
         redis.call('DEL', kind .. tag .. ':deleted')
       end
+      redis.call('DEL', 'order' .. tag .. ':wall', 'order' .. tag .. ':places')
       redis.call('ZREM', boards, topic)
       return true
     end
@@ -112,23 +113,29 @@ local function time_of_new(a)
   return before and before > a.time and before or a.time
 end
 
--- note_create: {'created', note}, also for a repeat, {'full', 'board' or 'boards'}, or {'mismatch'} when the key
--- came with another request. With an Idempotency-Key there are two more keys: of what is remembered, and of what
+-- note_create: {'created', note}, also for a repeat, {'full', 'board' or 'boards'}, {'behind'}, or {'mismatch'} when
+-- the key came with another request. With an Idempotency-Key there are two more keys: of what is remembered, and of what
 -- this client has.
 local function note_create(keys, args)
   local a = cjson.decode(args[1])
   local refusal
   local function write()
-    refusal = full() or no_room(keys[2], a)
+    local note = a.note
+    local place = note.position
+    note.position = place or natural((redis.call('HGET', 'topic:{' .. a.topic .. '}', 'offset') or 0) + 1)
+    place = place or is_among(a.topic, note.position)
+    refusal = full() or place and not catch_up(a.topic) and { 'behind' } or no_room(keys[2], a)
     if refusal then
       return nil, nil, refusal
     end
     make_room(a)
-    local note = a.note
     local time = time_of_new(a)
     note.version, note.created_at, note.updated_at = 1, time, time
     local json, id, offset = save(a, note)
     redis.call('ZADD', 'order:{' .. a.topic .. '}', offset, note.id)
+    if place then
+      hang(a.topic, note.id, note.position)
+    end
     return id, json
   end
   if not keys[3] then
@@ -159,6 +166,7 @@ local function find(a)
   if not json then
     return nil, { 'missing' }
   end
+  json = with_position(json, a.topic, a.id)
   local note = cjson.decode(json)
   for _, version in ipairs(a.versions or { note.version }) do
     if version == note.version then
@@ -168,13 +176,22 @@ local function find(a)
   return nil, { 'conflict', json }
 end
 
--- note_update: {'updated', note}, {'missing'} or {'conflict', note as it is}.
+-- note_get: the note, nil when there is none. For notes that version 2.0 wrote, which do not say where they hang.
+local function note_get(_, args)
+  local a = cjson.decode(args[1])
+  local _, json = find(a)
+  return type(json) == 'string' and json or nil
+end
+
+-- note_update: {'updated', note}, {'missing'}, {'conflict', note as it is}, or {'behind'}: to be called again, since
+-- notes have to be brought into the wall's own order first, some in each call.
 local function note_update(_, args)
   local a = cjson.decode(args[1])
   return once_a_call(a, 'updated', function()
     local note, refusal = find(a)
+    local place = a.changes.position
     if note then
-      refusal = full()
+      refusal = full() or place and not catch_up(a.topic) and { 'behind' } or nil
     end
     if refusal then
       return nil, nil, refusal
@@ -184,6 +201,9 @@ local function note_update(_, args)
     end
     note.version, note.updated_at = note.version + 1, a.time
     local json, id = save(a, note)
+    if place then
+      hang(a.topic, a.id, place)
+    end
     return id, json
   end)
 end
@@ -207,6 +227,7 @@ local function note_delete(keys, args)
     redis.call('HDEL', 'folded:{' .. a.topic .. '}', a.id)
     local order = 'order:{' .. a.topic .. '}'
     redis.call('ZREM', order, a.id)
+    unhang(a.topic, a.id)
     if not has(order, 1) then
       redis.call('ZADD', keys[2], redis.call('TIME')[1], a.topic)
     end
@@ -215,25 +236,33 @@ local function note_delete(keys, args)
 end
 
 -- note_restore: a note that was deleted within the last hour hangs where it hung before, at its next version:
--- {'restored', note}, also when it hangs there already, {'missing'}, or {'full', 'board' or 'boards'}.
+-- {'restored', note}, also when it hangs there already, {'missing'}, {'behind'}, or {'full', 'board' or 'boards'}.
 local function note_restore(keys, args)
   local a = cjson.decode(args[1])
   return once_a_call(a, 'restored', function()
     local here = redis.call('HGET', 'notes:{' .. a.topic .. '}', a.id)
     if here then
-      return nil, nil, { 'restored', here }
+      return nil, nil, { 'restored', with_position(here, a.topic, a.id) }
     end
     local offset, json, folded = find_deleted(a.topic, a.id)
-    local refusal = not offset and { 'missing' } or full() or no_room(keys[2], a)
+    if not offset then
+      return nil, nil, { 'missing' }
+    end
+    local note = cjson.decode(json)
+    note.position = note.position or natural(tonumber(offset))
+    local place = known_until(a.topic) ~= '0' or note.position ~= natural(tonumber(offset))
+    local refusal = full() or place and not catch_up(a.topic) and { 'behind' } or no_room(keys[2], a)
     if refusal then
       return nil, nil, refusal
     end
     forget_deleted(a.topic, { a.id })
-    local note = cjson.decode(json)
     note.version, note.updated_at, a.folded = note.version + 1, a.time, folded
     local id
     json, id = save(a, note)
     redis.call('ZADD', 'order:{' .. a.topic .. '}', offset, a.id)
+    if place then
+      hang(a.topic, a.id, note.position)
+    end
     return id, json
   end)
 end
@@ -243,45 +272,41 @@ end
 local STEP_BYTES, NOTE_BYTES = 128 * 1024, 128
 local CHUNK = 20
 
--- note_list: a part of a page of notes, newest first, and the position that it reflects:
--- {cursor, offset of the last note looked at or '' at the end, {note, ...}}.
+-- note_list: a part of a page of notes, newest first or as they hang on the wall, and the position that it reflects:
+-- {cursor, token of the last note looked at or '' at the end, {note, ...}}.
 local function note_list(_, args)
   local a = cjson.decode(args[1])
   local position = redis.call('HMGET', 'topic:{' .. a.topic .. '}', 'epoch', 'offset')
   local cursor = (position[1] or '0') .. '-' .. (position[2] or '0')
-  local order, notes, folded = 'order:{' .. a.topic .. '}', 'notes:{' .. a.topic .. '}', 'folded:{' .. a.topic .. '}'
+  local notes, folded = 'notes:{' .. a.topic .. '}', 'folded:{' .. a.topic .. '}'
   -- Inside a JSON string a quote follows a backslash, so no text can look like this.
   local done = a.done ~= nil and '"done":' .. tostring(a.done)
   local is_search = a.q or done
-  local before = a.before and string.format('%d', a.before)
+  local after = a.after
   local found, looked_at = {}, 0
   while true do
-    local next_ones = redis.call('ZRANGE', order, before and '(' .. before or '+inf', '-inf', 'BYSCORE', 'REV',
-      'LIMIT', 0, is_search and CHUNK or a.limit, 'WITHSCORES')
-    if #next_ones == 0 then
+    local ids, tokens = next_notes(a.topic, a.on_wall, after, is_search and CHUNK or a.limit)
+    if #ids == 0 then
       return { cursor, '', found }
     end
-    local ids = {}
-    for i = 1, #next_ones, 2 do
-      ids[#ids + 1] = next_ones[i]
-    end
     for i, text in ipairs(redis.call('HMGET', a.q and folded or notes, unpack(ids))) do
-      before = next_ones[2 * i]
-      looked_at = looked_at + #text + NOTE_BYTES
-      if not a.q or string.find(text, a.q, 1, true) then
+      after = tokens[i]
+      looked_at = looked_at + (text and #text or 0) + NOTE_BYTES
+      if text and (not a.q or string.find(text, a.q, 1, true)) then
         local note = a.q and redis.call('HGET', notes, ids[i]) or text
         if not done or string.find(note, done, 1, true) then
-          found[#found + 1] = note
+          -- A token of the wall's own order is known there, so that nobody has to know the offset.
+          found[#found + 1] = with_position(note, a.topic, ids[i], after)
         end
       end
       if #found == a.limit or (is_search and looked_at >= STEP_BYTES) then
-        local rest = redis.call('ZRANGE', order, '(' .. before, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, 1)
-        return { cursor, #rest > 0 and before or '', found }
+        return { cursor, #next_notes(a.topic, a.on_wall, after, 1) > 0 and after or '', found }
       end
     end
   end
 end
 
+redis.register_function{ function_name = 'note_get_@VERSION@', callback = note_get, flags = { 'allow-oom' } }
 redis.register_function('note_create_@VERSION@', note_create)
 redis.register_function('note_update_@VERSION@', note_update)
 redis.register_function('note_restore_@VERSION@', note_restore)

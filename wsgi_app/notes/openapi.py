@@ -94,7 +94,7 @@ def _paths() -> Json:
     changes = _content("application/json", _reference("schemas", "NoteChanges"))
     unchanged = {"304": _answer("Nothing has changed", None, "ETag")}
     list_notes = _operation(
-        "list_notes", "A page of a board's notes, newest first", (414, 422, *BUSY),
+        "list_notes", "A page of a board's notes, newest first unless told", (414, 422, *BUSY),
         {"200": _answer("The page", _model(NoteList), "ETag"), **unchanged},
         parameters=[*_query(ListQuery), _sent("If-None-Match")],
     )  # fmt: skip

@@ -22,12 +22,14 @@ from wsgi_app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-FUNCTIONS = tuple(Path(__file__).with_name(name) for name in ("deleted.lua", "notes.lua"))
+FUNCTIONS = tuple(Path(__file__).with_name(name) for name in ("deleted.lua", "places.lua", "notes.lua"))
 IDEMPOTENCY = "idem:{notes}"
 BOARDS = "order:{boards}"
 # The board is part of the id, so that an id alone leads to the note's topic.
 NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
 EXPORT_NOTES = 50  # read at a time: 600 kB, when all are as long as they may be
+# Version 2.0 writes notes without it. It is near the end, and in a JSON string a quote follows a backslash.
+POSITION, POSITION_WITHIN = b',"position":"', -300
 # `json.dumps` would make an encoder for each call.
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 SEARCH_STEPS = 16  # calls of Redis before a search says what it has found so far
@@ -59,10 +61,10 @@ class BoardFull(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """Notes as JSON, newest first; where the next page begins; the topic's position at that moment."""
+    """Notes as JSON, in order; where the next page begins; the topic's position at that moment."""
 
     notes: list[bytes]
-    next: int | None
+    next: str | None
     cursor: str
 
 
@@ -118,6 +120,8 @@ def create(
     note = {"id": f"{new.board}.{secrets.token_hex(8)}", **new.model_dump()}
     if not new.author:
         del note["author"]
+    if not new.position:
+        del note["position"]
     # Nobody else has its id, so that it is the call's name, too.
     arguments: dict[str, Any] = {
         "call": note["id"], "type": "note.created", "note": note, "folded": new.text.casefold(),
@@ -130,7 +134,7 @@ def create(
         arguments["idempotency_key"] = idempotency_key
         arguments["fingerprint"] = hashlib.sha256(sent.encode()).hexdigest()
         keys += [IDEMPOTENCY, f"{IDEMPOTENCY}:{client}"]
-    return _checked(_call("note_create", topic, {**facts(), **arguments}, keys))
+    return _checked(_finish("note_create", topic, {**facts(), **arguments}, keys))
 
 
 def get(note_id: str) -> bytes:
@@ -143,7 +147,12 @@ def get(note_id: str) -> bytes:
     (body,) = default().ask(("HGET", f"notes:{{{topic}}}", note_id))
     if body is None:
         raise NoSuchNote
-    found: bytes = body
+    if POSITION in body[POSITION_WITHIN:]:
+        found: bytes | None = body
+    else:
+        found = _call("note_get", topic, {"id": note_id})
+    if found is None:
+        raise NoSuchNote
     return found
 
 
@@ -199,16 +208,18 @@ def page(query: ListQuery) -> Page:
     return page
 
 
-def _step(query: ListQuery, before: int | None, limit: int) -> Page:
-    arguments: dict[str, Any] = {"limit": limit}
-    if before is not None:
-        arguments["before"] = before
+def _step(query: ListQuery, after: str | None, limit: int) -> Page:
+    # The token of a page says in which order its list is.
+    on_wall = query.order == "position" or "." in (after or "")
+    arguments: dict[str, Any] = {"limit": limit, "on_wall": on_wall}
+    if after is not None:
+        arguments["after"] = after
     if query.q:
         arguments["q"] = query.q
     if query.done is not None:
         arguments["done"] = query.done
     cursor, last, found = _call("note_list", topic_of(query.board), arguments, read=True)
-    return Page(found, int(last) if last else None, cursor.decode())
+    return Page(found, last.decode() or None, cursor.decode())
 
 
 def export(board: str) -> Iterator[bytes]:
@@ -235,7 +246,15 @@ def _write(
 ) -> bytes:
     accepted = {} if versions is None else {"versions": versions}
     arguments = {**facts(), "type": event, **arguments, **accepted, "id": note_id}
-    return _checked(_call(function, _topic_of_note(note_id), arguments, more_keys))
+    return _checked(_finish(function, _topic_of_note(note_id), arguments, more_keys))
+
+
+def _finish(function: str, topic: str, arguments: dict[str, Any], more_keys: Sequence[str]) -> list[bytes]:
+    """Calls until all notes are in the wall's own order: each call brings some there, and lets others in."""
+    while (answer := _call(function, topic, arguments, more_keys)) == [b"behind"]:
+        pass
+    found: list[bytes] = answer
+    return found
 
 
 def _call(
