@@ -25,23 +25,20 @@ def test_an_edited_note_changes_in_the_other_page(open_wall: OpenWall, pin: Pin)
         expect(texts(page)).to_have_text(["Soup at eight"])
 
 
-def test_what_is_typed_while_a_note_is_being_saved_stays_in_the_editor(open_wall: OpenWall, pin: Pin) -> None:
+def test_an_edit_while_the_one_before_is_on_its_way_is_no_conflict(open_wall: OpenWall, pin: Pin) -> None:
     pin("One")
     page, there = open_wall(), open_wall()
-    field = page.get_by_label("Text of the note")
-
-    def slowly(route: Route) -> None:
-        field.fill("One, two, three")
-        route.continue_()
-
-    page.route("**/api/notes/*", slowly, times=1)
+    on_its_way: list[Route] = []
+    page.route("**/api/notes/*", lambda route: on_its_way.append(route), times=1)
     edit(page, "One", "One, two")
     save(page)
-    expect(note(there, "One, two")).to_be_visible()
-    expect(field).to_have_value("One, two, three")
+    expect(texts(page)).to_have_text(["One, two"])
+    edit(page, "One, two", "One, two, three")
     save(page)
+    on_its_way[0].continue_()
     for each in (page, there):
         expect(texts(each)).to_have_text(["One, two, three"])
+    expect(page.locator("#undecided")).to_be_hidden()
 
 
 def test_done_and_paper_change_in_the_other_page(open_wall: OpenWall, pin: Pin) -> None:
@@ -128,32 +125,6 @@ def test_an_edit_of_a_note_that_was_deleted_can_be_pinned_as_a_new_one(open_wall
     here.get_by_role("button", name="Pin mine as a new note").click()
     for page in (here, there):
         expect(texts(page)).to_have_text(["Long lived"])
-
-
-def test_an_edit_that_cannot_be_saved_keeps_its_text(open_wall: OpenWall, pin: Pin) -> None:
-    pin("Before")
-    page = open_wall()
-    edit(page, "Before", "After")
-    page.route("**/api/notes/*", lambda route: route.abort(), times=1)
-    save(page)
-    expect(page.get_by_text("Not saved, your text is still here.")).to_be_visible()
-    save(page)
-    expect(texts(page)).to_have_text(["After"])
-
-
-def test_a_change_that_fails_is_taken_back_and_said(open_wall: OpenWall, pin: Pin) -> None:
-    pin("Stays")
-    page = open_wall()
-
-    def busy(route: Route) -> None:
-        route.fulfill(status=503, json={"detail": "Later."}, headers={"Retry-After": "1"})
-
-    page.route("**/api/notes/*", busy)
-    act(page, "Done", "Stays")
-    expect(page.get_by_text("Not changed. Later.")).to_be_visible()
-    expect(page.get_by_role("button", name="Done: Stays")).to_have_attribute("aria-pressed", "false")
-    act(page, "Delete", "Stays")
-    expect(note(page, "Stays")).to_be_visible()
 
 
 def test_search_and_filter_show_what_matches_also_of_what_happens_now(open_wall: OpenWall, pin: Pin) -> None:

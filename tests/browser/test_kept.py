@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,21 @@ def test_a_network_that_answers_nothing_counts_as_none(
     cable.block(f"/b/{board}", "/api/notes", swallow=True)
     page.reload()
     expect(texts(page)).to_have_text(["Seen before"])
+
+
+def test_the_wall_can_be_installed(open_wall: OpenWall) -> None:
+    page = open_wall(service_workers="allow")
+    browser = page.context.new_cdp_session(page)
+    told = browser.send("Page.getAppManifest")
+    assert told["errors"] == []
+    manifest = json.loads(told["data"])
+    assert (manifest["id"], manifest["start_url"], manifest["display"]) == ("/", "/", "standalone")
+    for icon in manifest["icons"]:
+        answer = page.request.get(icon["src"])
+        assert (answer.status, answer.headers["content-type"].split(";")[0]) == (200, icon["type"])
+    errors = browser.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    # Each test has a context of its own, which counts as a private window.
+    assert {error["errorId"] for error in errors} <= {"in-incognito"}
 
 
 def test_another_app_at_the_same_address_is_not_haunted(

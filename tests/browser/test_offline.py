@@ -88,7 +88,7 @@ def test_a_busy_server_is_asked_again_when_it_said(open_wall: OpenWall) -> None:
     page.route("**/api/notes", busy, times=1)
     write(page, "Patience")
     expect(page.locator("#message")).to_have_text(
-        "The server cannot answer just now. What you wrote is kept here, and is sent by itself."
+        "The server cannot answer just now. What you did is kept here, and is sent by itself."
     )
     expect(page.get_by_text("Waiting to be sent")).to_have_count(0, timeout=30_000)
     expect(note(page, "Patience")).to_have_count(1)

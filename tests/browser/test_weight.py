@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.harness.wall import note, texts, write
+from tests.harness.wall import act, note, texts, write
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenWall, Pin
@@ -58,6 +58,20 @@ def test_a_page_without_its_script_says_so(open_wall: OpenWall, script: str) -> 
     write(page, "It came by itself")
     expect(texts(page)).to_have_text(["It came by itself"])
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_what_could_not_be_loaded_when_it_was_needed_is_loaded_when_it_is_needed_again(
+    open_wall: OpenWall, pin: Pin
+) -> None:
+    pin("Ticked")
+    # A part that another part imports.
+    page = open_wall(prepare=lambda page: page.route("**/undo.js", lambda route: route.abort()))
+    act(page, "Done", "Ticked")
+    expect(page.locator("#message")).to_have_text("The server does not answer. Try again in a moment.")
+    page.unroute_all(behavior="wait")
+    act(page, "Done", "Ticked")
+    expect(page.get_by_role("button", name="Done: Ticked")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text("Ticked off.")).to_be_visible()
 
 
 def test_a_big_board_is_read_to_its_end_and_only_the_neighbourhood_is_in_the_page(

@@ -7,6 +7,8 @@
  */
 import { holdBack, isReading, schedule, takeDown } from "./layout.js";
 import { cards, element, fill, heights, list, paging, sorted } from "./paper.js";
+import { asWished, waiting, waits, watch } from "./waiting.js";
+import { goOn } from "./wishes.js";
 
 export const board = document.body.dataset.board ?? "main";
 /** Characters of a note, at most. */
@@ -17,6 +19,12 @@ export const still = matchMedia("(prefers-reduced-motion: reduce)");
 /** Deleted lately, and at which version: an answer that was on its way must not bring them back. A note that is
  * restored has a higher version. @type {Map<string, number>} */
 export const deleted = new Map();
+/** Notes that hang at the server and not here: that they shall be deleted waits. @type {Map<string, Note>} */
+export const hidden = new Map();
+/** Ids of notes that this page knew before the server did. @type {Map<string, string>} */
+const renamed = new Map();
+/** The id of a note now. @param {string} id as it was once */
+export const idOf = (id) => renamed.get(id) ?? id;
 /** Request ids of this tab's own changes: their events are no news. @type {Set<string>} */
 export const own = new Set();
 /** What is looked for. @type {{q: string, done: boolean | null}} */
@@ -34,7 +42,7 @@ export function rememberOwn(id) {
 }
 
 /** @param {string} id @param {number} [version] absent: whatever it is */
-export function rememberDeleted(id, version = Infinity) {
+function rememberDeleted(id, version = Infinity) {
   deleted.set(id, version);
   bound(deleted);
 }
@@ -42,10 +50,11 @@ export function rememberDeleted(id, version = Infinity) {
 /** @param {Note} note */
 const isDeleted = ({ id, version }) => (deleted.get(id) ?? -1) >= version;
 
-/** Puts a note, or another version of it, on a card. @param {Card} card @param {Note} note */
-export function show(card, note) {
+/** Puts a note, or another version of it, on a card, as it shall be. @param {Card} card @param {Note} base */
+function show(card, base) {
+  const note = asWished(base);
   if (card.note.text !== note.text) card.height = 0;
-  card.note = note;
+  Object.assign(card, { base, note });
   fill(card);
 }
 
@@ -57,15 +66,17 @@ export function show(card, note) {
  */
 export function put(note, { fresh = false, force = false } = {}) {
   const known = cards.get(note.id);
-  if (isDeleted(note) || (known && isShown(known.note, note, force))) return;
+  const entry = waits(note.id);
+  if ((isDeleted(note) && !entry?.isBack) || (known && isShown(known.base, note, force))) return;
+  if (entry?.isGone && !entry.held) return hide(note);
   if (known) {
     const { text, color } = known.note;
     show(known, note);
-    known.editor?.changed(note);
-    if (text !== note.text || color !== note.color) nudge(known);
+    known.editor?.changed(known.note);
+    if (text !== known.note.text || color !== known.note.color) nudge(known);
   } else {
     /** @type {Card} */
-    const card = { note, item: null, column: null, height: 0, y: 0, fresh, editor: null };
+    const card = { base: note, note: asWished(note), item: null, column: null, height: 0, y: 0, fresh, editor: null };
     cards.set(note.id, card);
     sort(card);
     // Nothing may jump under the eyes of somebody who is reading.
@@ -74,6 +85,12 @@ export function put(note, { fresh = false, force = false } = {}) {
   list.toggleAttribute("data-gliding", !still.matches && !isBusy());
   showEmpty();
   schedule();
+}
+
+/** Hangs at the server, and shall be deleted. @param {Note} note */
+function hide(note) {
+  if ((hidden.get(note.id)?.version ?? -1) < note.version) hidden.set(note.id, note);
+  remove(note.id, { animate: true });
 }
 
 /** @param {Note} known @param {Note} note @param {boolean} force */
@@ -163,24 +180,34 @@ export function apply({ type, data, request_id }) {
     if (settle(request_id, data) || !isWanted(data) || (data.version > 1 && !isInReach(data))) return;
     put(data, { fresh: !own.has(request_id) });
   } else if (type === "note.updated") {
-    if (known?.editor || (isWanted(data) && (known || isInReach(data)))) put(data);
+    if (known?.editor || (isWanted(asWished(data)) && (known || isInReach(data)))) put(data);
     else remove(data.id, { animate: true });
   }
 }
 
 /** A note is gone for good; somebody who is editing it decides what becomes of the text.
  * @param {string} id @param {number} [version] */
-export function dropped(id, version = deleted.get(id)) {
+function dropped(id, version = deleted.get(id)) {
   rememberDeleted(id, version);
+  hidden.delete(id);
+  if (waits(id)?.isBack) return;
   const editor = cards.get(id)?.editor;
   if (editor) editor.removed();
   else remove(id, { animate: true });
 }
 
-/** The server has the note that was sent under this key: the card that waited becomes it.
- * @param {string} key @param {Note} note @returns {boolean} */
+/** The server has the note that was sent under this key. @param {string} key @param {Note} note
+ * @returns {boolean} whether it was one of this browser */
 export function settle(key, note) {
+  if (goOn(key, note)) return true;
+  return rename(key, note);
+}
+
+/** The card that waited becomes the note. @param {string} key @param {Note} note
+ * @returns {boolean} whether there was one */
+function rename(key, note) {
   const card = cards.get(key);
+  hidden.delete(key);
   if (!card) return false;
   if (cards.has(note.id) || isDeleted(note) || !isWanted(note)) {
     remove(key);
@@ -189,10 +216,46 @@ export function settle(key, note) {
   cards.delete(key);
   cards.set(note.id, card);
   sorted.splice(sorted.indexOf(card), 1);
-  card.note = note;
-  card.height = 0;
+  show(card, note);
   sort(card);
-  fill(card);
   schedule();
   return true;
+}
+
+// --- What waits ---------------------------------------------------------------------------------
+
+/** Shows what has become of something that waits, here or in another tab. @param {string} key */
+function follow(key) {
+  const entry = waits(key);
+  const card = cards.get(key);
+  if (entry?.deleted !== undefined) return dropped(key, entry.deleted);
+  if (entry && entry.base.id !== key) {
+    renamed.set(key, entry.base.id);
+    if (!rename(key, entry.base)) hang(entry.base);
+  } else if (entry?.isGone && !entry.held) {
+    if (card) hide(card.base);
+  } else if (!card) {
+    const left = entry && (entry.isBack || !entry.base.version) ? entry.base : hidden.get(key);
+    hidden.delete(key);
+    if (left) hang(left);
+  } else if (!entry && !card.base.version) remove(key);
+  else {
+    const { text } = card.note;
+    if (entry) put(entry.held?.why === "conflict" ? entry.held.theirs : entry.base);
+    // What is wished may differ, or that it waits.
+    show(card, card.base);
+    if (text !== card.note.text) card.editor?.changed(card.note);
+    schedule();
+  }
+}
+
+/** @param {Note} note */
+function hang(note) {
+  if (note.board === board && (isWanted(note) || !note.version)) put(note, { fresh: !note.version });
+}
+
+/** Shows what waits, from now on. */
+export function followAll() {
+  watch(follow);
+  for (const { key } of waiting()) follow(key);
 }

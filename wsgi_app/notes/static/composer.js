@@ -1,10 +1,11 @@
 /**
  * The form for a new note.
  */
-import { addressOf, pinNote, request, say } from "./api.js";
+import { addressOf, request, say } from "./api.js";
 import { LONGEST, board } from "./cards.js";
 import { draft, draftsOf, keepDraft } from "./drafts.js";
 import { cards, element, t } from "./paper.js";
+import { wishNew } from "./wishes.js";
 
 const COUNT_FROM = LONGEST - 200;
 /** Under which the draft of a new note is kept. */
@@ -35,7 +36,7 @@ function pin() {
     return;
   }
   say("");
-  pinNote({ text, color: form.elements.color.value });
+  wishNew({ board, text, color: form.elements.color.value });
   field.value = "";
   keepDraft(NAME, "");
   count();

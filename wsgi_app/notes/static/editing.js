@@ -2,30 +2,27 @@
  * Editing a note in place.
  *
  * @typedef {import("./paper.js").Card} Card
- * @typedef {import("./api.js").Failure} Failure
  */
-import { addressOf, pinNote, request, say } from "./api.js";
-import { LONGEST, dropped, put, remove } from "./cards.js";
+import { say } from "./api.js";
+import { LONGEST, remove } from "./cards.js";
 import { draft, keepDraft } from "./drafts.js";
 import { schedule } from "./layout.js";
 import { element, t } from "./paper.js";
-import { revert, undoable } from "./undo.js";
+import { change } from "./undo.js";
+import { bodyOf, wishNew } from "./wishes.js";
 
 /** Opens the editor on a card, or goes to the one that is open. @param {Card} card */
 export function edit(card) {
   const paper = /** @type {HTMLElement} */ (card.item?.firstElementChild);
   if (card.editor) return /** @type {HTMLElement} */ (paper.querySelector("textarea")).focus();
-  const { id } = card.note;
   const form = element("editor").content.firstElementChild.cloneNode(true);
   const [field, message, conflict] = ["textarea", ".message", ".conflict"].map((name) => form.querySelector(name));
   const [mine, theirs] = conflict.querySelectorAll("button");
-  const begun = draft(id);
-  let { version, text: original } = card.note;
+  const begun = draft(card.note.id);
+  let { text: original } = card.note;
   /** What the note said when its writer began, or last decided. */
   let agreed = begun?.original ?? original;
   let gone = false;
-  /** What is being saved. @type {string | null} */
-  let saving = null;
   let kept = true;
   field.value = begun?.text ?? original;
   paper.toggleAttribute("data-editing", true);
@@ -49,7 +46,7 @@ export function edit(card) {
 
   /** Closes it for good: what was typed is saved, or not wanted. */
   function finish() {
-    keepDraft(id, "");
+    keepDraft(card.note.id, "");
     close();
   }
 
@@ -61,7 +58,7 @@ export function edit(card) {
   }
 
   function keep() {
-    kept = keepDraft(id, isDirty() ? field.value : "", agreed);
+    kept = keepDraft(card.note.id, isDirty() ? field.value : "", agreed);
   }
 
   /** What somebody else made of the note stands beside what is being written; nothing of either is lost.
@@ -76,7 +73,7 @@ export function edit(card) {
 
   /** Asks, if the note says something that its writer does not know of. */
   function compare() {
-    conflict.hidden = [agreed, saving, field.value.trim()].includes(original);
+    conflict.hidden = [agreed, field.value.trim()].includes(original);
     if (conflict.hidden) return;
     ask(t("now-says"), original, t("keep-mine"), t("take-theirs"));
   }
@@ -84,10 +81,10 @@ export function edit(card) {
   card.editor = {
     changed(note) {
       const follows = !isDirty() && note.text !== original;
-      ({ version, text: original } = note);
+      ({ text: original } = note);
       gone = false;
       if (follows) field.value = original;
-      if (follows || original === saving) agreed = original;
+      if (follows) agreed = original;
       compare();
     },
     removed() {
@@ -96,7 +93,7 @@ export function edit(card) {
     },
   };
 
-  async function save() {
+  function save() {
     const text = field.value.trim();
     const length = [...text].length;
     message.textContent = "";
@@ -104,44 +101,9 @@ export function edit(card) {
       message.textContent = length ? t("edit-too-long", { count: length, most: LONGEST }) : t("needs-text");
       return field.focus();
     }
-    if (gone) {
-      pinNote({ ...card.note, text });
-      return finish();
-    }
-    if (text === original) return finish();
-    if (saving !== null) return;
-    saving = text;
-    const before = original;
-    /** @type {Failure | null} */
-    let failure = null;
-    try {
-      const headers = { "If-Match": `"${version}"` };
-      const note = await request(addressOf(id), { method: "PATCH", body: { text }, headers });
-      ({ version, text: original } = note);
-      agreed = original;
-      // Somebody types on while it is being saved.
-      if (field.value.trim() === text) finish();
-      else keep();
-      put(note);
-      undoable(t("note-changed"), () => revert(id, { text: before }, { text }));
-    } catch (error) {
-      failure = /** @type {Failure} */ (error);
-    }
-    saving = null;
-    if (failure) await unsaved(failure);
-  }
-
-  /** @param {Failure} error */
-  async function unsaved({ status, message: why }) {
-    if (status === 404) dropped(card.note.id);
-    else if (status === 412) {
-      // Already known when the event was faster than the answer.
-      const note = await request(addressOf(id)).catch(() => null);
-      if (note) put(note);
-      // Only the colour or the tick was changed: that is no conflict.
-      if (note && conflict.hidden) return save();
-      if (!note) message.textContent = t("changed-try-again");
-    } else message.textContent = t("not-saved", { why });
+    finish();
+    if (gone) wishNew(bodyOf({ ...card.note, text }));
+    else if (text !== original) change([[card, { text }]], t("note-changed"));
   }
 
   form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {

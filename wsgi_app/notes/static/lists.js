@@ -8,9 +8,10 @@
  *   came while it was on its way
  */
 import { reason, request, say } from "./api.js";
-import { apply, board, filter, put, remove, showEmpty } from "./cards.js";
+import { apply, board, filter, hidden, put, remove, showEmpty } from "./cards.js";
 import { letIn } from "./layout.js";
 import { cards, element, list, paging, sorted, t } from "./paper.js";
+import { waits } from "./waiting.js";
 
 const PAGE_SIZE = 50;
 const LARGEST_PAGE = 200;
@@ -55,7 +56,10 @@ export function append({ notes, next, meanwhile }) {
 /** Shows this list and nothing else, what waits to be sent excepted. @param {Page} page */
 export function replace(page) {
   const ids = new Set(page.notes.map(({ id }) => id));
-  for (const { note, editor } of [...sorted]) if (note.version && !editor && !ids.has(note.id)) remove(note.id);
+  for (const { note, editor } of [...sorted]) {
+    if (note.version && !editor && !ids.has(note.id) && !waits(note.id)?.isBack) remove(note.id);
+  }
+  hidden.clear();
   for (const note of page.notes) put(note, { force: true });
   append(page);
   letIn();

@@ -3,16 +3,18 @@
  *
  * The first view needs this module and those that it imports, which are served as one: asgi_app/client/joining.py.
  * Changing notes (changing.js, editing.js, undo.js) and finding them (finding.js) is loaded when somebody is there, and
- * so is what keeps the page (offline.js).
+ * so is what keeps the page (offline.js) and what sends (outbox.js, undecided.js).
  *
  * @typedef {import("/ws/client/types").Event} Event
  */
-import { openOutbox, request, say, send } from "./api.js";
-import { apply, board, deleted, isWanted, own, still, tick } from "./cards.js";
+import { request, say } from "./api.js";
+import { apply, board, deleted, followAll, isWanted, own, still, tick } from "./cards.js";
 import { checkDrafts, giveBack, giveBackDraft, openComposer } from "./composer.js";
+import { later } from "./later.js";
 import { isReading, letIn, observe, render } from "./layout.js";
 import { append, fetchNow, overhear, refresh, replace, showMore } from "./lists.js";
 import { cards, element, list, locale, sorted, t } from "./paper.js";
+import { openQueue, send } from "./queue.js";
 
 /** A wall that was left open for weeks begins anew at this size. */
 const MOST_NOTES = 8000;
@@ -27,43 +29,38 @@ let realtime = null;
 
 // --- Loaded when somebody is there ---------------------------------------------------------------
 
-/** @template T @param {() => Promise<T>} load */
-function later(load) {
-  /** @type {Promise<T> | null} */
-  let loaded = null;
-  return () =>
-    (loaded ??= load().catch((error) => {
-      loaded = null;
-      say(t("try-later"));
-      throw error;
-    }));
-}
-const changing = later(() => import("./changing.js"));
-const finding = later(() => import("./finding.js"));
-const undoing = later(() => import("./undo.js"));
-const news = later(() => import("./news.js"));
+const changing = later("./changing.js", () => import("./changing.js"));
+const finding = later("./finding.js", () => import("./finding.js"));
+const undoing = later("./undo.js", () => import("./undo.js"));
+const news = later("./news.js", () => import("./news.js"));
+const keeping = later("./offline.js", () => import("./offline.js"));
+const sending = later("./outbox.js", () => import("./outbox.js"));
+const deciding = later("./undecided.js", () => import("./undecided.js"));
+
+/** What somebody does with a module that cannot be loaded now. */
+const sayUnloaded = () => say(t("try-later"));
 
 /** @param {string} type @param {Element} where @param {(event: any) => void} act */
 function on(type, where, act) {
   where.addEventListener(type, act);
 }
 
-on("click", list, (event) => changing().then(({ click }) => click(event), () => undefined));
-on("dblclick", list, (event) => changing().then(({ doubleClick }) => doubleClick(event), () => undefined));
+on("click", list, (event) => changing().then(({ click }) => click(event), sayUnloaded));
+on("dblclick", list, (event) => changing().then(({ doubleClick }) => doubleClick(event), sayUnloaded));
 on("keydown", list, (event) => {
   if (!event.key.startsWith("Arrow") || event.altKey || !event.target.matches("[data-act]")) return;
   event.preventDefault();
   changing().then(({ step }) => step(event), () => undefined);
 });
-on("input", element("finder"), () => finding().then(({ find }) => find(refresh), () => undefined));
+on("input", element("finder"), () => finding().then(({ find }) => find(refresh), sayUnloaded));
 for (const id of ["finder", "go"]) {
   on("submit", element(id), (event) => {
     event.preventDefault();
-    finding().then(({ submit }) => submit(event.target, refresh), () => undefined);
+    finding().then(({ submit }) => submit(event.target, refresh), sayUnloaded);
   });
 }
-on("click", element("copy"), () => finding().then(({ copyAddress }) => copyAddress(), () => undefined));
-on("click", element("everything"), () => finding().then(({ showEverything }) => showEverything(refresh), () => undefined));
+on("click", element("copy"), () => finding().then(({ copyAddress }) => copyAddress(), sayUnloaded));
+on("click", element("everything"), () => finding().then(({ showEverything }) => showEverything(refresh), sayUnloaded));
 on("click", more, showMore);
 on("click", element("newer"), () => {
   letIn();
@@ -74,9 +71,10 @@ on("click", element("newer"), () => {
 const signs = new AbortController();
 function warmUp() {
   signs.abort();
-  changing().catch(() => undefined);
-  finding().catch(() => undefined);
-  import("./offline.js").then(({ keepPage }) => keepPage()).catch(() => undefined);
+  Promise.allSettled([changing(), finding(), sending(), deciding()])
+    .then(keeping)
+    .then(({ keepPage }) => keepPage())
+    .catch(() => undefined);
 }
 for (const sign of ["pointermove", "pointerdown", "keydown", "touchstart"]) {
   addEventListener(sign, warmUp, { signal: signs.signal, passive: true });
@@ -155,7 +153,8 @@ async function begin() {
   openComposer();
   observe();
   if (location.search) await finding().then(({ findAsAddressed }) => findAsAddressed(), () => undefined);
-  openOutbox(giveBack, () => sayWhereItIs().catch(() => undefined));
+  followAll();
+  openQueue(sending, deciding, giveBack, () => sayWhereItIs().catch(() => undefined));
   const first = await fetchNow(true);
   list.ariaBusy = "false";
   append(first);

@@ -5,7 +5,8 @@
  *   created_at: string, updated_at: string}} Note
  * @typedef {{changed: (note: Note) => void, removed: () => void}} Editor told what happens to its note meanwhile
  * @typedef {object} Card a note and its place on the wall
- * @property {Note} note version 0: not at the server yet
+ * @property {Note} base as the server says it; version 0: it does not have it yet
+ * @property {Note} note as it shall be: waiting.js
  * @property {HTMLElement | null} item null: too far away to be shown
  * @property {import("./layout.js").Column | null} column null: not hung yet
  * @property {number} height pixels; 0: not measured at this width yet
@@ -13,6 +14,8 @@
  * @property {boolean} fresh
  * @property {Editor | null} editor
  */
+import { isLate, waits } from "./waiting.js";
+
 /** Up to this many notes, all are in the document, for "find in page" and screen readers. */
 export const ALL_IN_PAGE = 300;
 const TILTS = 7;
@@ -99,12 +102,13 @@ export function fill({ note, item }) {
   paper.dataset.tilt = tilt(note.id);
   paper.dataset.length = note.text.length < 50 ? "short" : note.text.length < 400 ? "medium" : "long";
   paper.toggleAttribute("data-done", note.done);
-  paper.toggleAttribute("data-waiting", note.version === 0);
+  const entry = waits(note.id);
+  const isWaiting = !note.version || Boolean(entry && !entry.held && isLate(entry));
+  paper.toggleAttribute("data-waiting", isWaiting);
   write(part(".text"), note.text);
   part("time").dateTime = note.created_at;
-  part("time").textContent = note.version ? dateFormat.format(new Date(note.created_at)) : t("waiting");
+  part("time").textContent = isWaiting ? t("waiting") : dateFormat.format(new Date(note.created_at));
   for (const button of item.querySelectorAll("[data-act]")) {
-    /** @type {HTMLButtonElement} */ (button).disabled = note.version === 0;
     button.setAttribute("aria-label", `${/** @type {HTMLElement} */ (button).title}: ${name}`);
   }
   part("[data-act=done]").ariaPressed = String(note.done);

@@ -1,12 +1,15 @@
 /**
  * Taking back what was done here, by a button or by Ctrl+Z; and the toast that says what was done.
  *
+ * @typedef {import("./paper.js").Card} Card
  * @typedef {import("./paper.js").Note} Note
- * @typedef {{back: () => Promise<unknown>}} Step
+ * @typedef {{back: () => unknown}} Step
  */
-import { Failure, addressOf, pinNote, request } from "./api.js";
-import { deleted, put } from "./cards.js";
-import { element, t } from "./paper.js";
+import { Failure } from "./api.js";
+import { deleted, idOf } from "./cards.js";
+import { cards, element, t } from "./paper.js";
+import { same, waits } from "./waiting.js";
+import { wish } from "./wishes.js";
 
 const MOST_STEPS = 20;
 const SHOWN_FOR = 10_000;
@@ -61,15 +64,12 @@ let undoing = Promise.resolve();
 /**
  * Says what was done, and remembers how to take it back.
  * @param {string} text
- * @param {Step["back"]} back rejects when it cannot be taken back
- * @returns {() => void} for what failed after all: forgets it
+ * @param {Step["back"]} back throws when it cannot be taken back
  */
 export function undoable(text, back) {
-  const step = { back };
-  steps.push(step);
+  steps.push({ back });
   if (steps.length > MOST_STEPS) steps.shift();
   toast(text, t("undo"), undo);
-  return () => void (steps.includes(step) && steps.splice(steps.indexOf(step), 1));
 }
 
 function undo() {
@@ -97,42 +97,50 @@ document.addEventListener("keydown", (event) => {
   undo();
 });
 
-// --- Ways back ----------------------------------------------------------------------------------
+// --- Changes ------------------------------------------------------------------------------------
+
+/**
+ * Makes something else of notes, at once; it is sent as soon as the network lets it through. One step takes it back.
+ * @param {[Card, Partial<Note>][]} wanted @param {string} said
+ */
+export function change(wanted, said) {
+  const begun = wanted.map(([{ base, note }, changes]) => {
+    const fields = /** @type {(keyof Note)[]} */ (Object.keys(changes));
+    const before = Object.fromEntries(fields.map((field) => [field, note[field]]));
+    wish(base, changes);
+    return () => revert({ ...note, ...changes }, before, changes);
+  });
+  undoable(said, () => all(begun.reverse()));
+}
+
+/** Does what can be done, and then says what cannot. @param {(() => void)[]} acts */
+function all(acts) {
+  /** @type {unknown[]} */
+  const failures = [];
+  for (const act of acts) {
+    try {
+      act();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length) throw failures[0];
+}
 
 /**
  * Gives a note the values that it had, unless somebody has changed them since.
- * @param {string} id
+ * @param {Note} left as it was left here
  * @param {Partial<Note>} before
  * @param {Partial<Note>} after what was made of them here
  */
-export async function revert(id, before, after) {
-  const path = addressOf(id);
-  for (;;) {
-    const note = await request(path).catch((error) => {
-      throw error.status === 404 ? new Failure(t("deleted-meanwhile"), 404) : error;
-    });
-    if (Object.entries(after).some(([field, value]) => note[field] !== value)) {
-      throw new Failure(t("changed-meanwhile"), 409);
-    }
-    const headers = { "If-Match": `"${note.version}"` };
-    try {
-      return put(await request(path, { method: "PATCH", body: before, headers }));
-    } catch (error) {
-      if (/** @type {Failure} */ (error).status !== 412) throw error;
-    }
+function revert(left, before, after) {
+  const id = idOf(left.id);
+  const card = cards.get(id);
+  if (waits(id)?.isGone || (!card && deleted.has(id))) throw new Failure(t("deleted-meanwhile"), 404);
+  const now = card?.note ?? left;
+  if (Object.entries(after).some(([field, value]) => !same(now[/** @type {keyof Note} */ (field)], value))) {
+    throw new Failure(t("changed-meanwhile"), 409);
   }
-}
-
-/** Hangs a deleted note where it was. @param {Note} note */
-export async function restore(note) {
-  try {
-    const restored = await request(`${addressOf(note.id)}/restore`, { method: "POST" });
-    deleted.delete(note.id);
-    put(restored);
-  } catch (error) {
-    // Deleted too long ago: its text comes back as a new note.
-    if (![404, 405].includes(/** @type {Failure} */ (error).status)) throw error;
-    const { text, color, done } = note;
-    pinNote({ text, color, done });
-  }
+  // Where it is not shown any more, what is known of it may be old: outbox.js sees to that.
+  wish(card?.base ?? { ...left, id }, before);
 }

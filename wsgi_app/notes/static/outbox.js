@@ -1,0 +1,90 @@
+/**
+ * Sends what waits: one after the other, in the order in which it was done, by one tab.
+ *
+ * @typedef {import("./api.js").Failure} Failure
+ * @typedef {import("./waiting.js").Entry} Entry
+ */
+import { reason, request, say } from "./api.js";
+import { t } from "./paper.js";
+import { listen, sendOne } from "./sending.js";
+import { isSafe, randomId, readAgain, store, stored, waiting, watch } from "./waiting.js";
+
+/** Milliseconds for which a tab may say that it is the one that sends, where the browser has no locks. */
+const TURN = 15_000;
+const SENDER = "corkboard:sender";
+
+const me = randomId();
+let sending = false;
+/** The last request got no answer, or a bad one. */
+let isAway = false;
+/** What waits has been told of in words. */
+let isSaid = false;
+let pause = 1000;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+/** @param {Parameters<typeof listen>} told */
+export function openOutbox(...told) {
+  listen(...told);
+  watch(() => isSaid && !waiting().some(({ held }) => !held) && quiet());
+  addEventListener("online", send);
+}
+
+/** @param {Entry[]} all */
+const next = (all) => all.find(({ held }) => !held);
+
+/** Sends what waits, and tries again by itself. */
+export async function send() {
+  if (sending) return;
+  sending = true;
+  clearTimeout(timer);
+  let wait = 0;
+  try {
+    if (!(await alone(sendAll))) wait = 1000;
+    pause = 1000;
+  } catch (error) {
+    const { retryAfter } = /** @type {Failure} */ (error);
+    isAway = isSaid = true;
+    say(t(isSafe() ? "kept-and-sent" : "sent-and-not-kept", { reason: reason(error) }), isSafe());
+    wait = Math.max(retryAfter || 0, (0.5 + Math.random() / 2) * pause);
+    pause = Math.min(30_000, pause * 2);
+  }
+  sending = false;
+  if (wait) timer = setTimeout(send, wait);
+  else if (next(waiting())) send();
+}
+
+function quiet() {
+  isSaid = false;
+  say("");
+}
+
+/** Works while no other tab does. @param {() => Promise<void>} work @returns {Promise<boolean>} false: another one does */
+async function alone(work) {
+  if (navigator.locks) {
+    await navigator.locks.request(SENDER, work);
+    return true;
+  }
+  // Locks are for secure origins. Elsewhere two tabs may meet once in a long while, and send the same.
+  const [other, since] = (stored(SENDER) ?? "").split(" ");
+  const age = Date.now() - Number(since);
+  if (other && other !== me && age >= 0 && age < TURN) return false;
+  const begin = () => store(SENDER, `${me} ${Date.now()}`);
+  begin();
+  const again = setInterval(begin, TURN / 3);
+  try {
+    await work();
+  } finally {
+    clearInterval(again);
+    store(SENDER, null);
+  }
+  return true;
+}
+
+async function sendAll() {
+  if (!next(readAgain())) return;
+  // What was never tried can still be taken back: nothing is sent until somebody answers.
+  if (isAway || !navigator.onLine) await request("/readyz");
+  isAway = false;
+  for (let entry; (entry = next(readAgain())); ) await sendOne(entry);
+}

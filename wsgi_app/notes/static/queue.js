@@ -1,0 +1,52 @@
+/**
+ * Has sent what waits, and says how much that is.
+ *
+ * What sends is a module of its own, which is loaded when there is something to send: outbox.js.
+ *
+ * @typedef {() => Promise<typeof import("./outbox.js")>} Sending
+ * @typedef {() => Promise<{ask: typeof import("./undecided.js").ask}>} Deciding
+ */
+import { element, t } from "./paper.js";
+import { isLate, waiting, watch } from "./waiting.js";
+import { whenWished } from "./wishes.js";
+
+/** @type {() => Promise<void>} */
+let begin = async () => {};
+/** @type {Deciding} */
+let deciding;
+let isOpen = false;
+/** Something had to be decided. */
+let asks = false;
+
+/** Sends what waits, now and whenever that is possible.
+ * @param {Sending} sending @param {Deciding} toDecide
+ * @param {Parameters<typeof import("./outbox.js").openOutbox>} told */
+export function openQueue(sending, toDecide, ...told) {
+  deciding = toDecide;
+  begin = async () => {
+    const outbox = await sending();
+    if (!isOpen) outbox.openOutbox(...told);
+    isOpen = true;
+    outbox.send();
+  };
+  watch(show);
+  for (const type of ["online", "offline"]) addEventListener(type, show);
+  whenWished(send);
+  send();
+  show();
+}
+
+/** Sends what waits, as soon as what sends it can be loaded. */
+export async function send() {
+  if (!waiting().length) return;
+  await begin().catch(() => setTimeout(send, 2000 + Math.random() * 3000));
+}
+
+function show() {
+  const all = waiting();
+  const count = all.filter((entry) => !entry.held && isLate(entry)).length;
+  element("waits").textContent = count ? t("changes-wait", { count }) : "";
+  element("for-what").textContent = count ? t(navigator.onLine ? "for-the-server" : "for-the-network") : "";
+  asks ||= all.some(({ held }) => held);
+  if (asks) deciding().then(({ ask }) => ask(), () => setTimeout(show, 5000));
+}
