@@ -99,14 +99,14 @@ def stood_still(
     """Adds how long listeners heard nothing, and when it was over; `begun` is when it began."""
     for listener in listeners:
         listener.end()
-    longest = [max((end - begin for begin, end in one.silences), default=0.0) for one in listeners]
-    verdict.silence, verdict.typical_silence = max(longest, default=0.0), median(longest) if longest else 0.0
     silences = [(end - begin, begin, one.kind) for one in listeners for begin, end in one.silences]
+    longest = [max((end - begin for begin, end in one.silences), default=0.0) for one in listeners]
+    verdict.typical_silence = median(longest) if longest else 0.0
     if silences:
-        _, since, kind = max(silences)
+        verdict.silence, since, kind = max(silences)
         verdict.silent = f"{kind}, after {since - begun:.1f} s"
     ends = [
-        end for one in listeners for begin, end in one.silences if end - begin > LONG_SECONDS and end > begun
+        since + lasted for lasted, since, _ in silences if lasted > LONG_SECONDS and since + lasted > begun
     ]
     verdict.back_after = max([0.0, *(end - begun for end in (*ends, *failures))])
 

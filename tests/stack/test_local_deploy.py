@@ -40,28 +40,42 @@ def edit(file: Path, old: str, new: str) -> str:
     return text
 
 
-def test_a_deploy_is_not_noticed(own: LocalStack) -> None:
-    before = pids(own)
-    with Traffic(own.base_url, LOAD) as traffic:
+def deploy_unnoticed(stack: LocalStack) -> str:
+    """Deploys under traffic, checks that it was not noticed, and returns what the deploy said."""
+    with Traffic(stack.base_url, LOAD) as traffic:
         assert traffic.steady()
         traffic.begin()
-        for file in (WSGI, ASGI):
-            edit(own.code / file, '"ok"', '"new"')
-        (own.code / NGINX).write_text((own.code / NGINX).read_text() + "\n# changed\n")
-        said = own.run("deploy").stdout
+        said = stack.run("deploy").stdout
         assert traffic.calm()
         verdict = traffic.check()
-    assert "applied changes to asgi-1, asgi-2, nginx, wsgi." in said
     assert verdict.holds, verdict
     # A Redis that is slow because the machine is busy is none of the deploy's doing.
     failed = [how for how in verdict.failed + verdict.refused if not how.endswith("503")]
     assert not failed, f"{verdict}\n{said}"
+    return said
+
+
+def test_a_deploy_is_not_noticed(own: LocalStack) -> None:
+    before = pids(own)
+    for file in (WSGI, ASGI):
+        edit(own.code / file, '"ok"', '"new"')
+    (own.code / NGINX).write_text((own.code / NGINX).read_text() + "\n# changed\n")
+    assert "applied changes to asgi-1, asgi-2, nginx, wsgi." in deploy_unnoticed(own)
     with http(own) as client:
         assert client.get("/healthz").json()["status"] == client.get("/ws/healthz").json()["status"] == "new"
     after = pids(own)
     assert [after["nginx"], after["redis"]] == [before["nginx"], before["redis"]]
     assert "nothing has changed" in own.run("deploy", "wsgi", "asgi").stdout
     assert pids(own) == after
+
+
+def test_a_deploy_of_the_only_sidecar_is_not_noticed(tmp_path: Path) -> None:
+    clone(tmp_path)
+    with LocalStack({"ASGI_REPLICAS": "1", "NGINX_WORKERS": "1"}, code=tmp_path) as stack:
+        edit(tmp_path / ASGI, '"ok"', '"new"')
+        assert "applied changes to asgi." in deploy_unnoticed(stack)
+        with http(stack) as client:
+            assert client.get("/ws/healthz").json()["status"] == "new"
 
 
 BAD = {
