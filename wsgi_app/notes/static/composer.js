@@ -27,6 +27,15 @@ function pickColor() {
   form.elements.color[Math.floor(Math.random() * form.elements.color.length)].checked = true;
 }
 
+/** One's own name, once there is one: names.js. @returns {string | undefined} */
+function writer() {
+  try {
+    return JSON.parse(localStorage["corkboard:me"]).name;
+  } catch {
+    return undefined;
+  }
+}
+
 function pin() {
   const text = field.value.trim();
   const length = count();
@@ -36,7 +45,7 @@ function pin() {
     return;
   }
   say("");
-  wishNew({ board, text, color: form.elements.color.value });
+  wishNew({ board, text, color: form.elements.color.value, author: writer() });
   field.value = "";
   keepDraft(NAME, "");
   count();

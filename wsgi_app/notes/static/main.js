@@ -2,8 +2,8 @@
  * The wall: fetch the list, show it, go on from its cursor with what happens, and pin what is written here.
  *
  * The first view needs this module and those that it imports, which are served as one: asgi_app/client/joining.py.
- * Changing notes (changing.js, editing.js, undo.js) and finding them (finding.js) is loaded when somebody is there, and
- * so is what keeps the page (offline.js) and what sends (outbox.js, undecided.js).
+ * Changing notes (changing.js, editing.js, undo.js), finding them (finding.js) and who else is there (people.js) is
+ * loaded when somebody is there, and so is what keeps the page (offline.js) and what sends (outbox.js, undecided.js).
  *
  * @typedef {import("/ws/client/types").Event} Event
  */
@@ -23,6 +23,16 @@ const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digi
 const topic = `board:${board}`;
 const more = element("more");
 
+/** Who is here, for people.js. @type {import("./people.js").Here} */
+const here = {
+  me: null,
+  named: [],
+  count: 1,
+  changed: () => {},
+  // Only there can one say who one is.
+  introduce: () => void (connection.transport === "websocket" && realtime?.introduce(topic)),
+};
+
 /** @typedef {typeof import("/ws/client/realtime.js")} Client */
 /** @type {ReturnType<Client["connect"]> | null} */
 let realtime = null;
@@ -34,6 +44,7 @@ const finding = later("./finding.js", () => import("./finding.js"));
 const undoing = later("./undo.js", () => import("./undo.js"));
 const news = later("./news.js", () => import("./news.js"));
 const keeping = later("./offline.js", () => import("./offline.js"));
+const meeting = later("./people.js", () => import("./people.js"));
 const sending = later("./outbox.js", () => import("./outbox.js"));
 const deciding = later("./undecided.js", () => import("./undecided.js"));
 
@@ -71,7 +82,8 @@ on("click", element("newer"), () => {
 const signs = new AbortController();
 function warmUp() {
   signs.abort();
-  Promise.allSettled([changing(), finding(), sending(), deciding()])
+  meeting().then(({ meet }) => meet(here), () => undefined);
+  Promise.allSettled([changing(), finding(), meeting(), sending(), deciding()])
     .then(keeping)
     .then(({ keepPage }) => keepPage())
     .catch(() => undefined);
@@ -121,7 +133,11 @@ function showStatus(news) {
   const { status, transport, behind } = Object.assign(connection, news);
   const since = status === "live" && behind;
   wasLive ||= status === "live";
-  if (status !== "live") element("people").hidden = true;
+  if (status !== "live") {
+    element("people").hidden = true;
+    here.named = [];
+    here.changed();
+  }
   element("status").dataset.status = since ? "behind" : status;
   element("state").textContent = since
     ? t("behind-since", { time: clock.format(new Date(since)) })
@@ -170,7 +186,14 @@ async function begin() {
     onStatus: (status, transport) => showStatus({ status, transport }),
     onBehind: (behind) => showStatus({ behind }),
     renewTicket: () => request("/api/tickets", { method: "POST" }),
+    me: () => here.me,
+    onPeople(_, named) {
+      here.named = named;
+      here.changed();
+    },
     onPresence(_, people) {
+      here.count = people;
+      here.changed();
       element("people").hidden = false;
       element("count").textContent = people > 1 ? people : "";
       element("here").textContent = people > 1 ? ` ${t("people-here")}` : t("only-you");

@@ -1,7 +1,7 @@
 /**
  * The notes that this page knows, and their paper in the document.
  *
- * @typedef {{id: string, board: string, text: string, color: string, done: boolean, version: number,
+ * @typedef {{id: string, board: string, text: string, color: string, done: boolean, author?: string, version: number,
  *   created_at: string, updated_at: string}} Note
  * @typedef {{changed: (note: Note) => void, removed: () => void}} Editor told what happens to its note meanwhile
  * @typedef {object} Card a note and its place on the wall
@@ -106,6 +106,8 @@ export function fill({ note, item }) {
   const isWaiting = !note.version || Boolean(entry && !entry.held && isLate(entry));
   paper.toggleAttribute("data-waiting", isWaiting);
   write(part(".text"), note.text);
+  part(".author").hidden = !note.author;
+  part(".author bdi").textContent = note.author ?? "";
   part("time").dateTime = note.created_at;
   part("time").textContent = isWaiting ? t("waiting") : dateFormat.format(new Date(note.created_at));
   for (const button of item.querySelectorAll("[data-act]")) {

@@ -48,7 +48,7 @@ export function wishGone(base) {
 /** A note that was deleted here shall hang there again. @param {Note} base @param {Note} note as it was shown */
 export function wishBack(base, note) {
   const entry = fresh(base.id);
-  const { board, ...changes } = bodyOf(note);
+  const { board, author, ...changes } = bodyOf(note);
   if (entry) tidy({ ...entry, isGone: false, isBack: entry.mayBeGone, held: undefined });
   else if (base.version) tidy({ ...entryOf(base), changes, isBack: true });
   else keep({ ...entryOf(note), body: bodyOf(note) });
@@ -56,8 +56,8 @@ export function wishBack(base, note) {
 }
 
 /** What is sent of a new note. @param {Note} note */
-export function bodyOf({ board, text, color, done }) {
-  return { board, text, color, done };
+export function bodyOf({ board, text, color, done, author }) {
+  return { board, text, color, done, author };
 }
 
 /** The server has a note that was new: what else is wished of it waits under its id.
