@@ -4,11 +4,13 @@
 -- have the same one, and no event is seen without it.
 --
 -- Keys of a topic T, all with the hash tag {T}, so that they live in one slot of a cluster:
---   topic:{T}    hash    epoch, offset: the position of the topic
+--   topic:{T}    hash    epoch, offset: the position of the topic. Once an earlier history of it has ended:
+--                        past: its last offset here; ground: more than any version that it gave to anything
 --   stream:{T}   stream  the last events; the entry OFFSET-0 has the field `event`
 --   once:{T}     hash    key of an event -> its id; fields expire
 -- Beside them revoked:{control}, a zset: subject -> tickets issued until then (Unix time) are void, and
 -- two hashes of the sidecars, which expire: presence:processes, and presence:of:PROCESS: topic -> how many listen there.
+-- And fence:{control}, a hash: era, with which the epoch of every topic begins; node, promotion: the master that wrote last.
 -- The channel event:{T} carries "EPOCH-OFFSET JSON". On whisper:{T} sidecars pass on what clients say to each other.
 --
 -- A caller declares topic:{T} only: it decides the slot, and the other keys are in the same one.
@@ -25,40 +27,93 @@ end
 -- somebody, and for commands that know no exception, such as the loading of another version's functions.
 local FULL = 0.95
 
-local function is_full()
-  local info = redis.pcall('INFO', 'memory')
+-- What Redis says about itself. Nil when this user may not ask: then the limit of memory is that of Redis itself,
+-- and it is the same master as before.
+local function ask()
+  local info = redis.pcall('INFO', 'server', 'memory', 'replication')
   if type(info) ~= 'string' then
-    return false -- a user that may not ask: the limit is that of Redis itself
+    return nil
   end
   local function number(name)
     return tonumber(string.match(info, '\n' .. name .. ':(%d+)'))
   end
   local limit = number('maxmemory')
-  return limit > 0 and number('used_memory') - number('mem_not_counted_for_evict') > FULL * limit
+  -- A server that was a replica, and became a master, keeps the old master's id as its second one until it restarts.
+  local before = string.match(info, '\nmaster_replid2:(%x+)')
+  return {
+    full = limit > 0 and number('used_memory') - number('mem_not_counted_for_evict') > FULL * limit,
+    node = string.match(info, '\nconfig_file:[^\r\n]*node%-(%x+)%.conf') or '',
+    promotion = string.find(before, '[^0]') and before .. ':' .. number('second_repl_offset') or '',
+    id = string.match(info, '\nmaster_replid:(%x+)'),
+  }
 end
 
-local asked_at, answer = '', false
+local asked_at, answer = '', nil
 
--- The error for a caller that would add something to a Redis that is full, else nil. To ask costs as much as an
--- event, so what was found holds for a hundredth of a second.
-local function full()
+-- The same a hundredth of a second long, because to ask costs as much as an event.
+local function about()
   local now = redis.call('TIME')
   local tick = now[1] .. math.floor(now[2] / 10000)
   if tick ~= asked_at then
-    asked_at, answer = tick, is_full()
+    asked_at, answer = tick, ask()
   end
-  return answer and redis.error_reply('OOM nothing is added: the rest of maxmemory is for deletes') or nil
+  return answer
+end
+
+-- The error for a caller that would add something to a Redis that is full, else nil.
+local function full()
+  local found = about()
+  return found and found.full and redis.error_reply('OOM nothing is added: the rest of maxmemory is for deletes') or nil
+end
+
+local FENCE = 'fence:{control}'
+
+-- What the epoch of every topic begins with. A replica may lack the last events of its master. When it takes the
+-- master's place, their numbers come again and mean something else: so a master that finds the mark of another one
+-- begins a new era, and with it new epochs, before its first event. A master that restarts finds its own mark. In a
+-- cluster, where keys have many masters, there is one era.
+local function era()
+  local fence = redis.pcall('HMGET', FENCE, 'node', 'promotion', 'era')
+  local me = about()
+  if fence.err or not me then
+    return ''
+  end
+  local node, promotion, now = fence[1], fence[2], fence[3] or ''
+  if node == me.node and (me.promotion == '' or me.promotion == promotion) then
+    return now
+  end
+  if node or me.promotion ~= '' then
+    now = 'f' .. new_epoch() .. string.sub(me.id, 1, 4)
+  end
+  redis.call('HSET', FENCE, 'node', me.node, 'promotion', me.promotion, 'era', now)
+  return now
+end
+
+-- The epoch of a topic for what is about to be written; a new one where there is none, or where it is of another era.
+-- `a` is of this call alone: no other master can come in between its events.
+local function epoch_of(topic, a)
+  a.era = a.era or era()
+  local meta, now = 'topic:{' .. topic .. '}', a.era
+  local position = redis.call('HMGET', meta, 'epoch', 'offset', 'ground')
+  local epoch, offset, ground = position[1], position[2], position[3]
+  if epoch and string.sub(epoch, 1, #now) == now then
+    return epoch
+  end
+  if epoch then
+    -- Milliseconds, and more than before also where the clock of this machine is behind that of the other one.
+    ground = math.max(redis.call('TIME')[1] * 1000, (ground or 0) + 1000000000)
+    redis.call('HSET', meta, 'past', offset or 0, 'ground', string.format('%d', ground))
+  end
+  epoch = now .. new_epoch()
+  redis.call('DEL', 'stream:{' .. topic .. '}') -- of an epoch that is over
+  redis.call('HSET', meta, 'epoch', epoch)
+  return epoch
 end
 
 -- a: type, time, request_id, and history: how many events the topic keeps. data: JSON.
 local function append(topic, a, data)
   local meta, stream = 'topic:{' .. topic .. '}', 'stream:{' .. topic .. '}'
-  local epoch = redis.call('HGET', meta, 'epoch')
-  if not epoch then
-    epoch = new_epoch()
-    redis.call('DEL', stream) -- of an epoch that is over, where only part of the topic was lost
-    redis.call('HSET', meta, 'epoch', epoch)
-  end
+  local epoch = epoch_of(topic, a)
   local offset = redis.call('HINCRBY', meta, 'offset', 1)
   local id = epoch .. '-' .. string.format('%d', offset)
   local event = '{"op":"event","topic":' .. cjson.encode(topic) .. ',"id":"' .. id

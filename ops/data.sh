@@ -41,7 +41,7 @@ try() {
     ready=$(grep -c 'Ready to accept connections' trial.log || true)
     kill $server 2> /dev/null || true
     wait $server 2> /dev/null || true
-    if [ "$ready" = 0 ] || ! grep -q "corkboard: [0-9]* topics begin epoch $epoch" trial.log; then
+    if [ "$ready" = 0 ] || ! grep -q "corkboard: era $epoch begins" trial.log; then
         echo "Redis cannot read this backup; it says:" >&2
         tail -n 5 trial.log >&2
         rm -rf "$new"

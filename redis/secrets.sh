@@ -2,10 +2,10 @@
 # Makes the deployment's secrets on the first run and keeps them afterwards.
 # Usage: secrets.sh DIR REDIS [APP_ENV]
 #   DIR/redis, DIR/app and DIR/asgi: one folder a service
-#   REDIS: where the app finds Redis, HOST:PORT
+#   REDIS: where the app finds Redis, HOST:PORT; or the Sentinels that know the master, HOST:PORT,HOST:PORT/NAME
 #   APP_ENV: where the app finds what it must know; DIR/app/app.env when absent
 # Some settings reach the app through that file: SECRET_KEY or SECRET_KEY_FILE, HISTORY_LENGTH,
-# TICKET_SECONDS and REFRESH_RATE from the environment.
+# TICKET_SECONDS, REFRESH_RATE and WAIT_REPLICAS from the environment.
 # It and the ACL file are written anew every time, so that a change is taken.
 set -eu
 umask 022
@@ -35,6 +35,8 @@ setting() {
 
 mkdir -p "$dir/redis" "$dir/app" "$dir/asgi"
 keep "$dir/redis/admin_password" "$(random)"
+keep "$dir/redis/replica_password" "$(random)"
+keep "$dir/redis/sentinel_password" "$(random)"
 keep "$dir/app/redis_password" "$(random)"
 keep "$dir/asgi/redis_password" "$(random)"
 # Where there was no such file yet, the key that was generated before goes on.
@@ -55,20 +57,31 @@ for app in app asgi; do replace "$dir/$app/secret_key" "$keys"; done
 sed -e "s/@app@/$(sha256 "$dir/app/redis_password")/" \
     -e "s/@asgi@/$(sha256 "$dir/asgi/redis_password")/" \
     -e "s/@admin@/$(sha256 "$dir/redis/admin_password")/" \
+    -e "s/@replica@/$(sha256 "$dir/redis/replica_password")/" \
+    -e "s/@sentinel@/$(sha256 "$dir/redis/sentinel_password")/" \
     "$here/users.acl" > "$dir/redis/users.acl.new"
 # Until a running Redis has accepted the new ones: it would not start with users that it refuses.
 [ ! -f "$dir/redis/users.acl" ] || cp "$dir/redis/users.acl" "$dir/redis/users.acl.before"
 mv "$dir/redis/users.acl.new" "$dir/redis/users.acl"
+
+address() {
+    password=$(cat "$dir/app/redis_password")
+    case $redis in
+        */*) echo "redis+sentinel://app:$password@$redis" ;;
+        *) echo "redis://app:$password@$redis/0" ;;
+    esac
+}
 
 # In a volume it is for another user; elsewhere for nobody but its owner.
 [ $# -lt 3 ] || umask 077
 rm -f "$app_env.new"
 {
     echo "# What an app needs in order to publish: written at every start. Keep it out of version control."
-    setting CORKBOARD_URL "redis://app:$(cat "$dir/app/redis_password")@$redis/0"
+    setting CORKBOARD_URL "$(address)"
     setting CORKBOARD_SECRET_KEY "$(printf '%s\n' "$keys" | awk 'NF { print $1; exit }')"
     setting CORKBOARD_HISTORY_LENGTH "${HISTORY_LENGTH:-}"
     setting CORKBOARD_TICKET_SECONDS "${TICKET_SECONDS:-}"
     setting CORKBOARD_REFRESH_RATE "${REFRESH_RATE:-}"
+    setting CORKBOARD_WAIT_REPLICAS "${WAIT_REPLICAS:-}"
 } > "$app_env.new"
 mv "$app_env.new" "$app_env"

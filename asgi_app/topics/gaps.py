@@ -113,14 +113,19 @@ class Gaps:
             return
         asked = [topic.position for topic in topics]
         waiting = [self._waiting.pop(topic.name, []) for topic in topics]
-        wanted = [(topic.name, at.offset if at else None) for topic, at in zip(topics, asked, strict=True)]
+        # Once a session with what is known already, which says whether it is the history that it was.
+        known = [topic.newest if topic.name in self._behind else None for topic in topics]
+        wanted = [
+            (topic.name, at.offset - (last is not None) if at else None)
+            for topic, at, last in zip(topics, asked, known, strict=True)
+        ]
         try:
             answers = await store.read_many(self._redis, wanted)
         except BaseException:  # also when the session ends meanwhile
             for topic, futures in zip(topics, waiting, strict=True):
                 self._waiting.setdefault(topic.name, []).extend(futures)
             raise
-        for topic, before, answer, futures in zip(topics, asked, answers, waiting, strict=True):
+        for topic, before, last, answer, futures in zip(topics, asked, known, answers, waiting, strict=True):
             pending = [done for done in futures if not done.done()]
             if isinstance(answer, ResponseError):
                 log.error("cannot read %s: %s", topic.name, answer)
@@ -128,7 +133,13 @@ class Gaps:
                 for done in pending:
                     done.set_exception(answer)
                 continue
-            if topic.fill(before, *answer):
+            now, events = answer
+            if last is not None and before and events and events[0][0] == before.offset:
+                (_, first), *events = events
+                if first.json != last.json and now.epoch == before.epoch:
+                    log.error("%s has another history under the same epoch", topic.name)
+                    topic.lose(now)
+            if topic.fill(before, now, events):
                 self.mark(topic.name)
             else:
                 self._behind.discard(topic.name)

@@ -66,11 +66,18 @@ class Topic:
         if asked is None or self.position is None:
             self.position = Cursor(now.epoch, start)
         elif (
+            asked == self.position != BEGINNING
+            and now.epoch != asked.epoch
+            and start == asked.offset != now.offset
+        ):
+            # Another history goes on where this one was: all that it brought since is there.
+            self.lose(Cursor(now.epoch, start))
+        elif (
             (asked != BEGINNING and now.epoch != asked.epoch)
             or now.offset < asked.offset
             or start > self.position.offset
         ):
-            self._lose(now)
+            self.lose(now)
             return False
         elif not self._continues(now.epoch):
             return False
@@ -80,6 +87,12 @@ class Topic:
                 self._enqueue(event)
                 metrics.gaps.inc(asked is not None)
         return self.position.offset < now.offset
+
+    def lose(self, now: Cursor) -> None:
+        """What is known is of a history that is over: tells all listeners, and goes on at `now`."""
+        self.position = now
+        self.forget()
+        self._enqueue(now)
 
     def missing(self, cursor: Cursor) -> int:
         """How many events lie between `cursor` and the topic's position.
@@ -102,6 +115,11 @@ class Topic:
     def remembers(self, count: int) -> bool:
         """Whether the last `count` events are in memory."""
         return count <= len(self._tail)
+
+    @property
+    def newest(self) -> Event | None:
+        """The event at the topic's position, when it is in memory."""
+        return self._tail[-1] if self._tail else None
 
     def last(self, count: int) -> Iterator[Event]:
         """The last `count` events, from the first of them on; the topic remembers so many."""
@@ -171,11 +189,6 @@ class Topic:
         self.bytes += len(event.json)
         while len(self._tail) > limits.TAIL_EVENTS or self.bytes > limits.TAIL_BYTES:
             self.bytes -= len(self._tail.popleft().json)
-
-    def _lose(self, now: Cursor) -> None:
-        self.position = now
-        self.forget()
-        self._enqueue(now)
 
     def _enqueue(self, item: Event | Notice | Cursor) -> None:
         if self.listeners or self._work is not None:

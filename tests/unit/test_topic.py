@@ -143,6 +143,15 @@ def test_lost_data_is_said_aloud(topic: Topic, recorder: Recorder, loop: Loop, n
     assert topic.position == now
 
 
+def test_the_first_events_of_a_new_epoch_follow_the_loss(
+    topic: Topic, recorder: Recorder, loop: Loop
+) -> None:
+    assert not topic.fill(Cursor("a", 5), Cursor("b", 7), events(6, 7))
+    loop.settle()
+    assert recorder.lost == [Cursor("b", 5)]
+    assert recorder.events == [json(6), json(7)]
+
+
 def test_an_event_of_a_new_epoch_is_not_taken_for_the_next_one(
     topic: Topic, recorder: Recorder, loop: Loop
 ) -> None:

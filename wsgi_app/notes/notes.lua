@@ -30,6 +30,20 @@ local function encode(note)
     .. ',"updated_at":' .. cjson.encode(note.updated_at) .. '}'
 end
 
+-- The version of a note that is changed. One that a history has given to it which is over never comes again: it
+-- would be the ETag of something else. `created` is the offset of its creation; nil when it hangs on the board.
+local function next_version(a, note, created)
+  epoch_of(a.topic, a)
+  local found = redis.call('HMGET', 'topic:{' .. a.topic .. '}', 'past', 'ground')
+  local past, ground = tonumber(found[1]), tonumber(found[2])
+  if not ground or note.version >= ground then
+    return note.version + 1
+  end
+  -- The Redis user of the app has no right to ask for a score. Adding nothing to it answers it.
+  created = created or redis.call('ZADD', 'order:{' .. a.topic .. '}', 'XX', 'INCR', 0, note.id)
+  return tonumber(created) <= past and ground or note.version + 1
+end
+
 local function save(a, note)
   local json = encode(note)
   local id, offset = append(a.topic, a, json)
@@ -199,7 +213,7 @@ local function note_update(_, args)
     for field, value in pairs(a.changes) do
       note[field] = value
     end
-    note.version, note.updated_at = note.version + 1, a.time
+    note.version, note.updated_at = next_version(a, note), a.time
     local json, id = save(a, note)
     if place then
       hang(a.topic, a.id, place)
@@ -256,7 +270,7 @@ local function note_restore(keys, args)
       return nil, nil, refusal
     end
     forget_deleted(a.topic, { a.id })
-    note.version, note.updated_at, a.folded = note.version + 1, a.time, folded
+    note.version, note.updated_at, a.folded = next_version(a, note, offset), a.time, folded
     local id
     json, id = save(a, note)
     redis.call('ZADD', 'order:{' .. a.topic .. '}', offset, a.id)
