@@ -89,6 +89,8 @@ GARBAGE_OBJECTS = 50_000
 # Clients still come in when it was lost less than PATIENCE_SECONDS ago: a restart takes about one.
 CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 2.0
+# For a Sentinel, before the next one is asked.
+SENTINEL_SECONDS = 0.3
 PROBE_SECONDS = 0.5
 SILENCE_SECONDS = 6.0
 PATIENCE_SECONDS = 2.0

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, RedisDsn, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, RedisDsn, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from asgi_app import capacity, limits
 
+SENTINELS = re.compile(
+    r"redis\+sentinel://((?:[A-Za-z0-9._-]+:[0-9]{1,5}(?:,(?=[^/])|(?=/)))+)/([A-Za-z0-9._-]+)"
+)
+_plain: TypeAdapter[RedisDsn] = TypeAdapter(RedisDsn)
 
-def _without_password(url: RedisDsn) -> RedisDsn:
-    if url.password or url.username:
+
+def _redis(url: str) -> str:
+    if "@" in url:
         raise ValueError("no user and no password; put the password into REDIS_PASSWORD_FILE")
-    return url
+    if SENTINELS.fullmatch(url):
+        return url
+    try:
+        return str(_plain.validate_python(url))
+    except ValidationError:
+        raise ValueError("redis://HOST:PORT/0, or redis+sentinel://HOST:PORT,HOST:PORT/NAME") from None
 
 
 def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -40,9 +51,10 @@ class Place(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
-    redis_url: Annotated[RedisDsn, AfterValidator(_without_password)] = Field(
-        default=RedisDsn("redis://127.0.0.1:6379/0"),
-        description="Where Redis is. Holds no user and no password.",
+    redis_url: Annotated[str, AfterValidator(_redis)] = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Where Redis is, or who knows its master: redis+sentinel://HOST:PORT,HOST:PORT/NAME. "
+        "Holds no user and no password.",
     )
     redis_password: SecretStr | None = Field(
         default=None, description="The password of the app's own Redis user."

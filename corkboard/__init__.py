@@ -4,7 +4,7 @@ from corkboard import outbox
 from corkboard.listen import Listening, listen
 from corkboard.publish import Event, position, publish, publish_many, request_id
 from corkboard.settings import NotConfigured
-from corkboard.store import StoreFull, StoreUnavailable
+from corkboard.store import StoreFull, StoreUnavailable, Unconfirmed
 from corkboard.tickets import revoke
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "NotConfigured",
     "StoreFull",
     "StoreUnavailable",
+    "Unconfirmed",
     "listen",
     "outbox",
     "position",

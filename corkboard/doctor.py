@@ -13,6 +13,7 @@ from redis.exceptions import AuthenticationError, ResponseError
 
 from corkboard import settings, store
 from corkboard.publish import position, publish
+from corkboard.sentinels import SCHEME
 from corkboard.tickets import sign
 
 TOPIC = "corkboard:doctor"
@@ -63,10 +64,16 @@ def examine(site: str = "") -> Iterator[str]:
         yield "not checked: what browsers see. Say where, as in --site http://localhost:8080"
 
 
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == SCHEME:
+        return f"the master that {parts.netloc.rpartition('@')[2]} know"
+    return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+
+
 def _published(loaded: settings.Settings) -> tuple[str, str]:
     """The cursor before an event that was published just now, and the event's id."""
-    parts = urlsplit(loaded.url)
-    where = f"Redis at {parts.hostname}:{parts.port or 6379}" if parts.hostname else f"Redis at {parts.path}"
+    where = f"Redis at {_place(loaded.url)}"
     try:
         store.Store(loaded.url).load()
         return position(TOPIC), publish(TOPIC, "doctor")

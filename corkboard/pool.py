@@ -13,12 +13,13 @@ from typing import Any
 
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from corkboard import lookup
+from corkboard.sentinels import SCHEME, Sentinels
 
 # Between two tries to connect. While a container is replaced its address answers nothing at all, and a try
 # that began then would not notice that somebody is there again: so the first tries are short.
@@ -54,9 +55,18 @@ class Pool:
     def __init__(self, url: str, size: int) -> None:
         # A call that got no answer may have been carried out. What may be repeated is decided here.
         once = Retry(NoBackoff(), 0)
-        self._source = ConnectionPool.from_url(
-            url, retry=once, protocol=2, client_name="corkboard-app", max_connections=2**31
-        )
+        options: dict[str, Any] = {
+            "retry": once, "protocol": 2, "client_name": "corkboard-app", "max_connections": 2**31
+        }  # fmt: skip
+        self._sentinels = Sentinels(url) if url.startswith(f"{SCHEME}://") else None
+        if self._sentinels:
+            options |= {
+                "username": self._sentinels.user or None,
+                "password": self._sentinels.password or None,
+            }
+            self._source = ConnectionPool(**options)
+        else:
+            self._source = ConnectionPool.from_url(url, **options)
         # Of C, and so a tenth of what `threading.Semaphore` costs.
         self._turns: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(size):
@@ -69,7 +79,8 @@ class Pool:
     def ask(self, commands: Sequence[Command], until: float, *, repeat: bool = False) -> list[Any]:
         """Sends all commands in one round trip; their answers, of which some may be a ResponseError.
 
-        What was not sent, or was refused by a Redis that is still loading, is tried again until the deadline.
+        What was not sent, or was refused by a Redis that is still loading or is a replica, is tried again
+        until the deadline.
 
         Args:
             commands: each a name and its arguments.
@@ -102,11 +113,16 @@ class Pool:
             except AuthenticationError:
                 self._heard()
                 raise
+            except ReadOnlyError:
+                # It was the master before. Nothing was carried out.
+                if time.monotonic() + PAUSE_SECONDS[1] > until:
+                    raise
             except RedisConnectionError as error:
                 sent = connection is not None and not isinstance(error, BusyLoadingError)
                 if (sent and not repeat) or time.monotonic() + PAUSE_SECONDS[1] > until:
                     raise
             except RedisTimeoutError:
+                self._forget_idle()
                 if connection is not None or time.monotonic() + PAUSE_SECONDS[1] > until:
                     raise
             time.sleep(random.uniform(*PAUSE_SECONDS))
@@ -123,13 +139,16 @@ class Pool:
                     connection._sock.settimeout(max(0.001, until - time.monotonic()))
                 try:
                     answers.append(connection.read_response())
+                except ReadOnlyError:
+                    raise
                 except ResponseError as error:
                     answers.append(error)
+                # What comes after it may be waiting for replicas.
+                self._heard()
         except BaseException:
             # Also when a greenlet or thread is ended: its answer must not become the next one's.
             connection.disconnect()
             raise
-        self._heard()
         self._idle.append(connection)
         return answers
 
@@ -170,10 +189,20 @@ class Pool:
             connection.disconnect()
         return None
 
+    def _forget_idle(self) -> None:
+        # They lead to the same silence, and each would take a call's whole time to say so.
+        while self._idle:
+            try:
+                self._idle.pop().disconnect()
+            except IndexError:  # another thread was faster
+                return
+
     def _new(self, begun: float, until: float) -> Any:
         now = time.monotonic()
         seconds = max(0.001, min(until - now, max(TRY_SECONDS, (now - begun) / 2)))
         connection: Any = self._source.make_connection()
+        if self._sentinels:
+            connection.host, connection.port = self._sentinels.master(seconds)
         lookup.find(getattr(connection, "host", None), seconds)
         connection.socket_connect_timeout = seconds
         connection.socket_timeout = max(0.001, until - time.monotonic())

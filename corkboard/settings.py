@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from corkboard import sentinels
+
 OFF = "off"
 KEY_CHARACTERS = 32
 LOOK_SECONDS = 0.1
@@ -30,7 +32,8 @@ class Number(NamedTuple):
 
 
 WORDS = {
-    "CORKBOARD_URL": "Redis, as in redis://USER:PASSWORD@HOST:PORT/0; or off, to send nothing.",
+    "CORKBOARD_URL": "Redis, as in redis://USER:PASSWORD@HOST:PORT/0; where Sentinels know the master, as in "
+    "redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME; or off, to send nothing.",
     "CORKBOARD_SECRET_KEY": "The key that signs tickets, the same as the sidecar's SECRET_KEY.",
     "CORKBOARD_SECRET_KEY_FILE": "A file that holds the key.",
     "CORKBOARD_ENV_FILE": "Where app.env is, for an app that runs in another folder.",
@@ -55,6 +58,13 @@ NUMBERS = {
         10_000,
         "How many page fetches per second the viewers of a topic together make after an event.",
     ),
+    "CORKBOARD_WAIT_REPLICAS": Number(
+        0,
+        0,
+        5,
+        "Replicas of Redis that must have a write before it is acknowledged, so that a failover does not "
+        "lose it; 0 waits for none.",
+    ),
 }
 NAMES = (*WORDS, *NUMBERS)
 NEXT_STEP = (
@@ -78,6 +88,7 @@ class Settings:
         ticket_seconds: how long a ticket is good for.
         source: where the address comes from, in words.
         refresh_rate: how often a second all viewers of a page together fetch it again.
+        wait_replicas: how many replicas must have a write before it is acknowledged.
     """
 
     url: str
@@ -85,6 +96,7 @@ class Settings:
     history_length: int = NUMBERS["CORKBOARD_HISTORY_LENGTH"].default
     ticket_seconds: int = NUMBERS["CORKBOARD_TICKET_SECONDS"].default
     refresh_rate: int = NUMBERS["CORKBOARD_REFRESH_RATE"].default
+    wait_replicas: int = NUMBERS["CORKBOARD_WAIT_REPLICAS"].default
     source: str = "the code"
 
     @property
@@ -162,7 +174,9 @@ def _read(environment: tuple[str, ...]) -> _Loaded:
     if not url:
         raise NotConfigured(f"CORKBOARD_URL is not set, and there is no app.env: {NEXT_STEP}")
     if url != OFF and not _is_redis(url):
-        raise NotConfigured("CORKBOARD_URL is invalid: expected redis://USER:PASSWORD@HOST:PORT/0, or off")
+        raise NotConfigured(
+            f"CORKBOARD_URL is invalid: expected redis://USER:PASSWORD@HOST:PORT/0, {sentinels.FORM}, or off"
+        )
     key_file = given.get("CORKBOARD_SECRET_KEY_FILE")
     keys = given.get("CORKBOARD_SECRET_KEY", "").split()
     if not keys and key_file:
@@ -178,6 +192,7 @@ def _read(environment: tuple[str, ...]) -> _Loaded:
         _number(given, "CORKBOARD_HISTORY_LENGTH"),
         _number(given, "CORKBOARD_TICKET_SECONDS"),
         _number(given, "CORKBOARD_REFRESH_RATE"),
+        _number(given, "CORKBOARD_WAIT_REPLICAS"),
         "the environment" if environment[0] else str(file),
     )
     return _Loaded(settings, files)
@@ -237,6 +252,9 @@ def _stamp(file: Path) -> object:
 
 def _is_redis(url: str) -> bool:
     try:
+        if url.startswith(f"{sentinels.SCHEME}:"):
+            sentinels.Sentinels(url)
+            return True
         parts = urlsplit(url)
         return parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
     except ValueError:

@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 
 FUNCTIONS = Path(__file__).with_name("functions.lua")
 ANSWER_SECONDS = 2.0
+# What is left of the time for an answer when replicas have had theirs to say that they have a write.
+MARGIN_SECONDS = 0.4
+# WAIT waits for what its connection wrote. A repeat writes nothing, and what it repeats came by another one:
+# this is written after both.
+MARK = ("PUBLISH", "event:{}", "")
 
 Observe = Callable[[str], AbstractContextManager[None]]
 
@@ -40,6 +45,10 @@ class StoreUnavailable(Exception):
 
 class StoreFull(StoreUnavailable):
     """Redis has no memory for more: nothing was written. Deleting and revoking still work."""
+
+
+class Unconfirmed(StoreUnavailable):
+    """It was written, and too few replicas said in time that they have it: a failover may lose it."""
 
 
 class LibraryBroken(Exception):
@@ -55,15 +64,17 @@ class Store:
         *,
         functions: Sequence[Path] = (),
         connections: int = 16,
+        wait_replicas: int = 0,
         observe: Observe | None = None,
     ) -> None:
         """Connects at the first call.
 
         Args:
-            url: redis://USER:PASSWORD@HOST:PORT/0
+            url: redis://USER:PASSWORD@HOST:PORT/0, or that of Sentinels: `sentinels.FORM`
             functions: Lua files that become part of the library, after the kit's own.
             connections: kept at most; further calls wait for one. So many calls wait for a Redis that is
                 away; more are refused soon.
+            wait_replicas: a call that writes returns when so many replicas have it.
             observe: called with the name of each call, and entered around it: for metrics.
 
         Raises:
@@ -72,7 +83,7 @@ class Store:
         source = "\n".join(file.read_text(encoding="utf-8") for file in (FUNCTIONS, *functions))
         self.version = hashlib.sha256(source.encode()).hexdigest()[:12]
         self._source = source.replace("@VERSION@", self.version)
-        self._url, self._connections = url, connections
+        self._url, self._connections, self._wait_replicas = url, connections, wait_replicas
         self._observe: Observe = observe or (lambda _name: nullcontext())
         self._process, self._pool = os.getpid(), Pool(url, connections)
 
@@ -93,6 +104,7 @@ class Store:
 
         Raises:
             StoreFull: Redis has no memory for it; nothing was written.
+            Unconfirmed: it was written, and too few replicas have it; it is a StoreUnavailable, too.
             StoreUnavailable: no answer within `seconds`; whether the write happened is unknown.
             LibraryBroken: the library cannot be loaded.
             ResponseError: the function raised it.
@@ -101,14 +113,32 @@ class Store:
         until = time.monotonic() + seconds
         repeat = repeat or read
         with _Observed(self._observe(function)):
-            (answer,) = self._ask([command], until, repeat)
+            commands = [command] if read else [command, *self._confirmation(seconds)]
+            answer, *waited = self._ask(commands, until, repeat)
             if isinstance(answer, ResponseError) and "function not found" in str(answer).lower():
                 # An emptied, restored or upgraded server: nothing ran yet, so it is safe to call again.
                 self._load(until)
-                (answer,) = self._ask([command], until, repeat)
+                answer, *waited = self._ask(commands, until, repeat)
             if isinstance(answer, ResponseError):
                 raise answer
+            if waited:
+                self._check_confirmed(waited[-1])
         return answer
+
+    def _confirmation(self, seconds: float) -> list[Command]:
+        if not self._wait_replicas:
+            return []
+        milliseconds = max(1, int(1000 * (seconds - MARGIN_SECONDS)))
+        return [MARK, ("WAIT", str(self._wait_replicas), str(milliseconds))]
+
+    def _check_confirmed(self, answer: Any) -> None:
+        if isinstance(answer, ResponseError):
+            raise Unconfirmed(f"it is unknown whether a failover would lose it: {answer}")
+        if answer < self._wait_replicas:
+            raise Unconfirmed(
+                "it is unknown whether a failover would lose it: "
+                f"{answer} of {self._wait_replicas} replicas have it"
+            )
 
     def command(
         self, function: str, keys: Sequence[str], *arguments: str | bytes, read: bool = False
@@ -193,8 +223,8 @@ def _means_unavailable(error: RedisError) -> bool:
     )
 
 
-# With the address that it was made for, None for a store of the app's own.
-_default: tuple[str | None, Store] | None = None
+# With what it was made for, None for a store of the app's own.
+_default: tuple[tuple[str, int] | None, Store] | None = None
 
 
 def use(store: Store | None) -> None:
@@ -213,7 +243,8 @@ def default() -> Store:
     found = _default
     if found and found[0] is None:
         return found[1]
-    url = settings.load().url
-    if found is None or found[0] != url:
-        found = _default = (url, Store(url))
+    loaded = settings.load()
+    place = loaded.url, loaded.wait_replicas
+    if found is None or found[0] != place:
+        found = _default = (place, Store(loaded.url, wait_replicas=loaded.wait_replicas))
     return found[1]

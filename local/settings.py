@@ -69,6 +69,7 @@ class Stack(BaseModel):
     history_length: int = _number(*NUMBERS["CORKBOARD_HISTORY_LENGTH"])
     ticket_seconds: int = _number(*NUMBERS["CORKBOARD_TICKET_SECONDS"])
     refresh_rate: int = _number(*NUMBERS["CORKBOARD_REFRESH_RATE"])
+    wait_replicas: int = _number(*NUMBERS["CORKBOARD_WAIT_REPLICAS"])
     nginx_workers: int | None = _number(
         None,
         1,

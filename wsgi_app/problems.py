@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from corkboard import StoreFull, StoreUnavailable
-from corkboard.store import LibraryBroken
+from corkboard.store import LibraryBroken, Unconfirmed
 from wsgi_app.notes import words
 from wsgi_app.notes.store import BoardFull, KeyReused, NoSuchNote, VersionConflict
 from wsgi_app.turns import Busy
@@ -112,6 +112,15 @@ def _unavailable(error: StoreUnavailable) -> Response:
     return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
+def _unconfirmed(error: Unconfirmed) -> Response:
+    log.warning("%s", error)
+    detail = (
+        "It is unknown whether this lasts: it is written, and not known to be on another machine yet. Repeat "
+        "it with the same Idempotency-Key: that doubles nothing."
+    )
+    return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
 def _busy(_error: Busy) -> Response:
     detail = "Too many others are asking for the same right now; try again shortly."
     return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
@@ -137,6 +146,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(BoardFull, _board_full)
     app.register_error_handler(StoreFull, _full)
     app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(Unconfirmed, _unconfirmed)
     app.register_error_handler(Busy, _busy)
     app.register_error_handler(LibraryBroken, _broken)
     app.register_error_handler(Exception, _bug)

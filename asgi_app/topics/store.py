@@ -10,12 +10,13 @@ import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from asgi_app import limits
-from asgi_app.settings import Settings
+from asgi_app.settings import SENTINELS, Settings
 from asgi_app.topics import keys
 from asgi_app.topics.cursor import BEGINNING, Cursor
 from asgi_app.topics.event import Event
@@ -37,18 +38,26 @@ class Question(NamedTuple):
 def connect(settings: Settings) -> Redis:
     """A client that asks once: each caller knows better than the library when to ask again."""
     password = settings.redis_secret()
-    client: Redis = Redis.from_url(
-        str(settings.redis_url),
-        username="asgi" if password else None,
-        password=password,
+    bounds: dict[str, Any] = {
         # The lookup of the name included. While a container is replaced its address answers nothing at all.
-        socket_connect_timeout=limits.CONNECT_SECONDS,
-        socket_timeout=limits.ANSWER_SECONDS,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        client_name="corkboard-asgi",
-    )
+        "socket_connect_timeout": limits.CONNECT_SECONDS,
+        "socket_timeout": limits.ANSWER_SECONDS,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "client_name": "corkboard-asgi",
+    }
+    if password:
+        bounds |= {"username": "asgi", "password": password}
+    client: Redis
+    if found := SENTINELS.fullmatch(settings.redis_url):
+        places = [each.split(":") for each in found[1].split(",")]
+        seconds = dict.fromkeys(("socket_connect_timeout", "socket_timeout"), limits.SENTINEL_SECONDS)
+        asking = {**seconds, "retry": bounds["retry"], "protocol": 2}
+        sentinels = Sentinel([(host, int(port)) for host, port in places], sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+        client = sentinels.master_for(found[2], **bounds)
+    else:
+        client = Redis.from_url(settings.redis_url, **bounds)
     return client
 
 

@@ -72,6 +72,7 @@ def connect(settings: Settings) -> Store:
     """Redis with the functions of notes beside the kit's."""
     return Store(
         corkboard.settings.load().url,
+        wait_replicas=corkboard.settings.load().wait_replicas,
         functions=FUNCTIONS,
         connections=settings.redis_connections(),
         observe=timed,

@@ -1,0 +1,87 @@
+"""Where the master is, as Sentinels say."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from redis import Connection
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from corkboard import lookup
+
+SCHEME = "redis+sentinel"
+FORM = "redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME"
+_PLACES = re.compile(r"(?:[A-Za-z0-9._-]+:[0-9]{1,5})(?:,[A-Za-z0-9._-]+:[0-9]{1,5})*")
+# One that is away must leave time for the others.
+ASK_SECONDS = 0.3
+
+
+class Sentinels:
+    """The Sentinels of an address of the form FORM. `user` and `password` are for the master."""
+
+    def __init__(self, url: str) -> None:
+        """Asks nobody yet.
+
+        Raises:
+            ValueError: it is not of that form.
+        """
+        parts = urlsplit(url)
+        who, _, places = parts.netloc.rpartition("@")
+        self.name = parts.path.lstrip("/")
+        if parts.scheme != SCHEME or not self.name or not _PLACES.fullmatch(places):
+            raise ValueError(f"expected {FORM}")
+        self.user, _, self.password = (unquote(word) for word in who.partition(":"))
+        self._places = [
+            (host, int(port)) for host, _, port in (place.rpartition(":") for place in places.split(","))
+        ]
+
+    def master(self, seconds: float) -> tuple[str, int]:
+        """The master's host and port, within `seconds`.
+
+        The next call begins with another one: what a Sentinel says that is cut off may be out of date.
+
+        Raises:
+            RedisConnectionError: none of them knows.
+        """
+        until = time.monotonic() + seconds
+        problem = "there was no time to ask"
+        for _ in self._places:
+            # In one step each, so that threads may meet here.
+            place = self._places.pop(0)
+            self._places.append(place)
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                if found := _ask(place, self.name, min(left, ASK_SECONDS)):
+                    return found
+                problem = f"it knows no master {self.name}"
+            except RedisError as error:
+                problem = str(error)
+        raise RedisConnectionError(f"no Sentinel says where the master is: {problem}")
+
+
+def _ask(place: tuple[str, int], name: str, seconds: float) -> tuple[str, int] | None:
+    host, port = place
+    lookup.find(host, seconds)
+    connection: Any = Connection(  # type: ignore[no-untyped-call]
+        host=host,
+        port=port,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+    )
+    try:
+        connection.connect()
+        connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+        answer = connection.read_response()
+    finally:
+        connection.disconnect()
+    return (answer[0].decode(), int(answer[1])) if answer else None

@@ -1,0 +1,258 @@
+"""A master, a replica and three Sentinels on free ports in a temporary folder, with ways that can be cut."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from redis.exceptions import RedisError
+
+from local import binaries
+from local.settings import ROOT
+from redis import Redis
+
+NAME = "corkboard"
+CHUNK = 65536
+PATIENCE = 60.0
+# After so long a silence Sentinels take a master for dead.
+DOWN_MILLISECONDS = 500
+
+
+def wait(condition: Callable[[], object], what: str) -> None:
+    """Returns when it holds; that a server does not answer counts as no.
+
+    Raises:
+        TimeoutError: it did not within a minute.
+    """
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        with contextlib.suppress(RedisError, OSError):
+            if condition():
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"waited in vain: {what}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Way:
+    """The way by which everybody reaches a server. What goes to its replicas can be held up by itself."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._partitioned = threading.Event()
+        self._sockets: set[socket.socket] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def partition(self) -> None:
+        """From now on replicas get nothing."""
+        self._partitioned.set()
+
+    def mend(self) -> None:
+        """The end of `partition`; what was held up is lost, with its connections."""
+        self.cut()
+        self._partitioned.clear()
+
+    def cut(self) -> None:
+        """Ends all connections."""
+        for each in tuple(self._sockets):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Nobody gets through any more."""
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        replicates = False
+        try:
+            far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+        except OSError:
+            near.close()
+            return
+        far.settimeout(None)
+        for each in (near, far):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sockets |= {near, far}
+        with near, far, contextlib.suppress(OSError):
+            while True:
+                for source in select.select([near, far], [], [])[0]:
+                    data = source.recv(CHUNK)
+                    if not data:
+                        return
+                    if source is near:
+                        replicates = replicates or b"REPLCONF" in data
+                    if replicates and self._partitioned.is_set():
+                        continue  # lost, as if no packet came through
+                    (far if source is near else near).sendall(data)
+        self._sockets -= {near, far}
+
+
+class Node:
+    """A server of Redis with the deployment's configuration and users, and the way to it."""
+
+    def __init__(self, folder: Path, secrets: Path, name: str) -> None:
+        self._port, self._secrets = free_port(), secrets
+        self.way = Way(self._port)
+        self._data = folder / name
+        self._data.mkdir()
+        # As in docker-compose.sentinel.yml: the name of the configuration is the node's.
+        self._config = self._data / f"node-{self._port:x}.conf"
+        replica = (secrets / "redis" / "replica_password").read_text()
+        self._config.write_text(
+            f"include {ROOT / 'redis' / 'redis.conf'}\n"
+            f"bind 127.0.0.1\nport {self._port}\ndir {self._data}\nappendfsync no\n"
+            f"aclfile {secrets / 'redis' / 'users.acl'}\nmasteruser replica\nmasterauth {replica}\n"
+            f"replica-announce-ip 127.0.0.1\nreplica-announce-port {self.way.port}\n"
+            "repl-diskless-sync-delay 0\nrepl-timeout 5\nrepl-ping-replica-period 1\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, master: Node | None = None) -> None:
+        """Starts it, as a replica when there is a master; returns when it answers."""
+        words = [binaries.redis(), str(self._config)]
+        if master:
+            words += ["--replicaof", "127.0.0.1", str(master.way.port)]
+        self._process = subprocess.Popen(words, stdout=(self._data / "log").open("ab"))
+        wait(lambda: self.admin().ping(), "a server")
+
+    def kill(self) -> None:
+        """SIGKILL, and nothing that was on its way arrives."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(30)
+            self.way.cut()
+
+    def freeze(self) -> None:
+        """It stands still."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """The end of `freeze`."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(number)
+
+    def admin(self) -> Redis:
+        """The operator's client, past the way."""
+        password = (self._secrets / "redis" / "admin_password").read_text()
+        return Redis(port=self._port, username="admin", password=password, socket_timeout=5)
+
+    def is_master(self) -> bool:
+        """Whether it says so."""
+        return bool(self.admin().info("replication")["role"] == "master")
+
+
+class Group:
+    """Two servers, and three Sentinels that let one take the other's place. `app_env` is for the kit."""
+
+    def __init__(self, wait_replicas: int = 0) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="corkboard-group-")).resolve()
+        self.app_env = self.folder / "app.env"
+        self._ports = [free_port() for _ in range(3)]
+        self.sentinels = ",".join(f"127.0.0.1:{port}" for port in self._ports) + f"/{NAME}"
+        subprocess.run(
+            ["sh", ROOT / "redis" / "secrets.sh", self.folder, self.sentinels, self.app_env],
+            check=True,
+            env={"PATH": "/usr/bin:/bin", "WAIT_REPLICAS": str(wait_replicas)},
+        )
+        self.nodes = [Node(self.folder, self.folder, name) for name in ("one", "two")]
+        self._sentinels: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        first, second = self.nodes
+        try:
+            first.start()
+            second.start(first)
+            for port in self._ports:
+                self._start_sentinel(port, first.way.port)
+            wait(self._is_whole, "the Sentinels to know everybody")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._sentinels:
+            process.kill()
+            process.wait(30)
+        for node in self.nodes:
+            node.kill()
+            node.way.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def master(self) -> Node:
+        """The server that the Sentinels name."""
+        with Redis(port=self._ports[0], socket_timeout=5) as sentinel:
+            _, port = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+        return next(node for node in self.nodes if node.way.port == int(port))
+
+    def other(self, node: Node) -> Node:
+        """Not this one."""
+        return next(each for each in self.nodes if each is not node)
+
+    def settle(self) -> None:
+        """Returns when one is master, the other one its replica, and everybody knows."""
+        wait(self._is_whole, "the group to be whole again")
+
+    def _is_whole(self) -> bool:
+        master = self.master()
+        replica = self.other(master).admin().info("replication")
+        return (
+            master.is_master()
+            and replica["role"] == "slave"
+            and replica["master_link_status"] == "up"
+            and replica["master_port"] == master.way.port
+            and all(self._knows(port, master) for port in self._ports)
+        )
+
+    def _knows(self, port: int, master: Node) -> bool:
+        with Redis(port=port, socket_timeout=5) as sentinel:
+            _, known = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+            quorum = sentinel.execute_command("SENTINEL", "CKQUORUM", NAME)
+            replicas = sentinel.execute_command("SENTINEL", "REPLICAS", NAME)
+        return int(known) == master.way.port and b"OK 3" in _bytes(quorum) and len(replicas) == 1
+
+    def _start_sentinel(self, port: int, master: int) -> None:
+        file = self.folder / f"sentinel-{port}.conf"
+        password = (self.folder / "redis" / "sentinel_password").read_text()
+        file.write_text(
+            f"bind 127.0.0.1\nport {port}\ndir {self.folder}\nprotected-mode no\n"
+            f"sentinel monitor {NAME} 127.0.0.1 {master} 2\n"
+            f"sentinel auth-user {NAME} sentinel\nsentinel auth-pass {NAME} {password}\n"
+            f"sentinel down-after-milliseconds {NAME} {DOWN_MILLISECONDS}\n"
+            f"sentinel failover-timeout {NAME} 3000\n"
+        )
+        words: Sequence[str] = [binaries.redis(), str(file), "--sentinel"]
+        self._sentinels.append(
+            subprocess.Popen(words, stdout=(self.folder / f"sentinel-{port}.log").open("ab"))
+        )
+
+
+def _bytes(answer: object) -> bytes:
+    return answer if isinstance(answer, bytes) else str(answer).encode()

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Starts Redis as one of two, of which Sentinels make one the master.
+# Usage: node.sh NAME [MASTER]
+#   NAME: the host name by which everybody reaches it.
+#   MASTER: the other one's, for the first start of a replica. Later starts go by what Sentinels have decided.
+# The configuration is beside the data, because Sentinels have it changed. Its name says whose data these are:
+# corkboard/functions.lua compares it with who wrote last.
+set -eu
+umask 077
+name=${1:?usage: node.sh NAME [MASTER]} master=${2:-}
+until [ -s /run/secrets/users.acl ] && [ -s /run/secrets/replica_password ]; do sleep 0.1; done
+
+config=
+for file in /data/node-*.conf; do [ ! -s "$file" ] || config=$file; done
+if [ -z "$config" ]; then
+    config=/data/node-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n').conf
+    {
+        echo "include /etc/corkboard/redis.conf"
+        echo "dir /data"
+        echo "masteruser replica"
+        echo "masterauth $(cat /run/secrets/replica_password)"
+        echo "replica-announce-ip $name"
+        # A master that is cut off stops to take writes that nobody would ever see.
+        echo "min-replicas-to-write 1"
+        echo "min-replicas-max-lag 10"
+        [ -z "$master" ] || echo "replicaof $master 6379"
+    } > "$config.new"
+    mv "$config.new" "$config"
+fi
+exec redis-server "$config"
