@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_app import health, leaving, limits, outage, presence, problems, tasks, transports
+from asgi_app import asyncapi, health, leaving, limits, outage, presence, problems, tasks, transports
 from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
@@ -34,6 +34,7 @@ class Sidecar:
         routes = [
             *transports.routes(self.door, self._hub),
             *scripts.routes(),
+            *asyncapi.routes(),
             *health.routes(self.door, self._reader.redis),
         ]
         self._app = FastAPI(

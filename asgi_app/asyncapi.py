@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import inspect
 import json
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from asgi_app.transports import messages
 
@@ -33,6 +37,19 @@ TO_CLIENT: tuple[type[BaseModel], ...] = (
     messages.Error,
 )
 CHANNEL = "#/channels/ws"
+
+
+def routes() -> list[BaseRoute]:
+    """`/ws/asyncapi.json`: the document. It is made when somebody asks for it."""
+
+    @cache
+    def body() -> bytes:
+        return json.dumps(document()).encode()
+
+    async def describe(_request: Request) -> Response:
+        return Response(body(), headers={"Cache-Control": "no-cache"}, media_type="application/json")
+
+    return [Route("/ws/asyncapi.json", describe)]
 
 
 def document() -> dict[str, Any]:

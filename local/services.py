@@ -151,7 +151,11 @@ def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool)
         sys.executable, "-m", "gunicorn", "-c", "wsgi_app/gunicorn.conf.py", "wsgi_app.app:create_app()",
     ]  # fmt: skip
     if dev:
-        watched = (path for folder in ("templates", "static") for path in _files(f"wsgi_app/notes/{folder}"))
+        watched = (
+            path
+            for name in ("templates", "static", "words.toml")
+            for path in _files(f"wsgi_app/notes/{name}")
+        )
         command += ["--reload", *(f"--reload-extra-file={path}" for path in watched)]
     environment = _app_environment(settings, state, wsgi_app.settings.Settings) | {
         "CORKBOARD_ENV_FILE": str(state.app_env),

@@ -15,13 +15,17 @@ from wsgi_app.notes.models import COLORS
 from wsgi_app.notes.words import GERMAN, LANGUAGES, WORDS
 
 NOTES = ROOT / "wsgi_app" / "notes"
-# The page about the API is English, as the API is.
-TEMPLATES = [file for file in sorted((NOTES / "templates").iterdir()) if file.name != "docs.html"]
-SCRIPTS = [file for file in sorted((NOTES / "static").glob("*.js")) if file.name != "docs.js"]
+# The pages about the API and its events are English, as these are.
+TEMPLATES = [
+    file for file in sorted((NOTES / "templates").iterdir()) if file.name not in ("docs.html", "events.html")
+]
+SCRIPTS = [
+    file for file in sorted((NOTES / "static").glob("*.js")) if file.name not in ("docs.js", "events.js")
+]
 COMMENT = re.compile(r"/\*.*?\*/|(?<=\s)//.*?$", re.DOTALL | re.MULTILINE)
 # The names of keys, headers and the like, and what only the console shows.
 NO_WORDS = re.compile(
-    r"(Escape|Enter|Tab|Home|End|Delete|F1|Failure|Arrow(Up|Down|Left|Right)?|[A-Z][a-z]+(-[A-Z][a-z]+)+)"
+    r"(Escape|Esc|Enter|Tab|Home|End|Delete|F1|Failure|Arrow(Up|Down|Left|Right)?|[A-Z][a-z]+(-[A-Z][a-z]+)+)"
 )
 READ = {"title", "placeholder", "alt", "aria-label", "aria-description", "label"}
 CATEGORIES = {"one", "other"}

@@ -1,4 +1,4 @@
-"""The description of the API: for programs, and as a page on which one can try it."""
+"""The descriptions of the API and of the events: for programs, and as pages for people."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ def describe() -> Response:
 def docs() -> str:
     """The page."""
     return render_template("docs.html", asset=lambda name: url_for("docs.asset", version=VERSION, name=name))
+
+
+@blueprint.get("/docs/events")
+def events() -> str:
+    """What is said over the WebSocket, from the sidecar's own description of it."""
+    return render_template("events.html")
 
 
 @blueprint.get("/docs/assets/<version>/<name>")

@@ -30,6 +30,8 @@ let rem = 16;
 /** Where the list begins in the document. */
 let top = 0;
 let scheduled = false;
+/** All cards are in the document, however many. */
+let allHang = false;
 
 /** Asks for the next frame to show what has changed. */
 export function schedule() {
@@ -128,7 +130,7 @@ export function render(calm = isReading()) {
     shown = sorted.filter(
       (card) =>
         card.column &&
-        (sorted.length <= ALL_IN_PAGE || card.editor || (card.y < to && card.y + card.height > from) ||
+        (allHang || sorted.length <= ALL_IN_PAGE || card.editor || (card.y < to && card.y + card.height > from) ||
           card.item?.contains(document.activeElement)),
     );
     attach(shown);
@@ -140,6 +142,12 @@ export function render(calm = isReading()) {
     const place = `${card.column?.left}px ${Math.round(card.y)}px`;
     if (item.style.translate !== place) item.style.translate = place;
   }
+}
+
+/** Puts all cards into the document at once, or no more than are needed. @param {boolean} wanted */
+export function hangAll(wanted) {
+  allHang = wanted;
+  render();
 }
 
 /** Lays the wall out, and again whenever its size changes. */

@@ -103,6 +103,12 @@ export async function fetchNow(shared = false) {
   }
 }
 
+/** Fetches and shows all that is still at the server. Rejects with a Failure. */
+export async function fetchAll() {
+  const view = views;
+  while (paging.next && view === views) append(await fetchPage(paging.next, LARGEST_PAGE));
+}
+
 export async function showMore() {
   if (more.disabled || !paging.next) return;
   more.disabled = true;

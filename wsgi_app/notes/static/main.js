@@ -15,6 +15,7 @@ import { isReading, letIn, observe, render } from "./layout.js";
 import { append, fetchNow, overhear, refresh, replace, showMore } from "./lists.js";
 import { cards, element, list, locale, sorted, t } from "./paper.js";
 import { openQueue, send } from "./queue.js";
+import { isShortcut } from "./shortcuts.js";
 
 /** A wall that was left open for weeks begins anew at this size. */
 const MOST_NOTES = 8000;
@@ -46,6 +47,8 @@ const news = later("./news.js", () => import("./news.js"));
 const keeping = later("./offline.js", () => import("./offline.js"));
 const meeting = later("./people.js", () => import("./people.js"));
 const sending = later("./outbox.js", () => import("./outbox.js"));
+const keys = later("./keys.js", () => import("./keys.js"));
+const printing = later("./printing.js", () => import("./printing.js"));
 const deciding = later("./undecided.js", () => import("./undecided.js"));
 
 /** What somebody does with a module that cannot be loaded now. */
@@ -72,6 +75,14 @@ for (const id of ["finder", "go"]) {
 }
 on("click", element("copy"), () => finding().then(({ copyAddress }) => copyAddress(), sayUnloaded));
 on("click", element("everything"), () => finding().then(({ showEverything }) => showEverything(refresh), sayUnloaded));
+on("keydown", document.body, (event) => {
+  if (!isShortcut(event)) return;
+  event.preventDefault();
+  keys().then(({ press }) => press(event.key), sayUnloaded);
+});
+on("click", element("keys"), () => keys().then(({ openSheet }) => openSheet(), sayUnloaded));
+on("click", element("print"), () =>
+  printing().then(({ printBoard }) => printBoard().catch(({ message }) => say(message)), sayUnloaded));
 on("click", more, showMore);
 on("click", element("newer"), () => {
   letIn();
@@ -82,8 +93,11 @@ on("click", element("newer"), () => {
 const signs = new AbortController();
 function warmUp() {
   signs.abort();
+  const style = Object.assign(document.createElement("link"), { rel: "stylesheet" });
+  style.href = new URL("./late.css", import.meta.url).href;
+  document.head.append(style);
   meeting().then(({ meet }) => meet(here), () => undefined);
-  Promise.allSettled([changing(), finding(), meeting(), sending(), deciding()])
+  Promise.allSettled([changing(), finding(), meeting(), sending(), deciding(), keys(), printing()])
     .then(keeping)
     .then(({ keepPage }) => keepPage())
     .catch(() => undefined);

@@ -1,0 +1,75 @@
+/**
+ * The wall's keys, and the sheet that lists them.
+ *
+ * Single letters can be turned off: who speaks instead of typing would press them by any word.
+ * https://www.w3.org/TR/WCAG22/#character-key-shortcuts
+ */
+import { element, t } from "./paper.js";
+import { OFF, isOn } from "./shortcuts.js";
+
+/** Keys, and what they do. One after the other in a row: pressed together. */
+const KEYS = [
+  [["?"], "key-help"],
+  [["N"], "key-new"],
+  [["/"], "key-search"],
+  [[t("ctrl"), t("enter")], "key-pin"],
+  [["Esc"], "key-leave"],
+  [["←", "↑", "→", "↓"], "key-arrows"],
+  [[t("ctrl"), "Z"], "key-undo"],
+];
+
+/** @param {string} name @param {...(Node | string)} parts */
+function make(name, ...parts) {
+  const made = document.createElement(name);
+  made.append(...parts);
+  return made;
+}
+
+function build() {
+  const title = make("h2", t("keys"));
+  title.id = "keys-title";
+  const rows = KEYS.map(([keys, does]) => {
+    const caps = /** @type {string[]} */ (keys).flatMap((key) => [make("kbd", key), " "]);
+    return make("div", make("dt", ...caps), make("dd", t(/** @type {string} */ (does))));
+  });
+  const choice = /** @type {HTMLInputElement} */ (make("input"));
+  Object.assign(choice, { type: "checkbox", checked: isOn() });
+  choice.addEventListener("change", () => {
+    try {
+      if (choice.checked) localStorage.removeItem(OFF);
+      else localStorage[OFF] = "1";
+    } catch {
+      // Where nothing is kept, letters stay as they are.
+    }
+  });
+  const close = make("button", t("close"));
+  const form = make("form", make("label", choice, " ", t("single-keys")), close);
+  form.setAttribute("method", "dialog");
+  const sheet = /** @type {HTMLDialogElement} */ (make("dialog", title, make("dl", ...rows), form));
+  sheet.id = "keys-sheet";
+  sheet.setAttribute("aria-labelledby", title.id);
+  sheet.setAttribute("closedby", "any");
+  document.body.append(sheet);
+  return sheet;
+}
+
+/** Opens the sheet; when it closes, the focus is where it was. */
+export function openSheet() {
+  const sheet = element("keys-sheet") ?? build();
+  const from = /** @type {HTMLElement} */ (document.activeElement);
+  // What opened it may be in a menu that closes.
+  const menu = from.closest("[popover]");
+  const back = /** @type {HTMLElement | null} */ (menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : from);
+  sheet.addEventListener("close", () => back?.focus(), { once: true });
+  sheet.showModal();
+}
+
+/** @type {Record<string, () => void>} */
+const acts = {
+  "?": openSheet,
+  n: () => element("text").focus(),
+  "/": () => element("finder").elements.q.focus(),
+};
+
+/** @param {string} key one of shortcuts.js */
+export const press = (key) => acts[key]();
