@@ -82,7 +82,7 @@ def get(port: int, pids: Sequence[int], seconds: float, path: str = "/api/notes"
 
 def shared_list(port: int, pids: Sequence[int], seconds: float) -> dict[str, float]:
     """Reads the list that the project's page begins with."""
-    return get(port, pids, seconds, "/api/notes?board=main&shared=1")
+    return get(port, pids, seconds, "/api/notes?board=main&order=position&shared=1")
 
 
 def not_modified(port: int, pids: Sequence[int], seconds: float) -> dict[str, float]:

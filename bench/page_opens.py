@@ -37,7 +37,9 @@ class Site:
     event: bytes
 
 
-OURS = Site("/api/notes?board=main&shared=1", "/ws?topic=board:main&since=CURSOR", b'"op":"event"')
+OURS = Site(
+    "/api/notes?board=main&order=position&shared=1", "/ws?topic=board:main&since=CURSOR", b'"op":"event"'
+)
 FASTAPI = Site("/api/notes", "/ws", b'"text":')
 
 

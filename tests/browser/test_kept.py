@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 KEPT = """async ([board, text]) => {
-  const list = await caches.match(`/api/notes?board=${board}&shared=1`);
+  const list = await caches.match(`/api/notes?board=${board}&order=position&shared=1`);
   return Boolean(list && (await list.text()).includes(text));
 }"""
 

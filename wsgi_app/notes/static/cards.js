@@ -5,8 +5,8 @@
  * @typedef {import("./paper.js").Note} Note
  * @typedef {import("/ws/client/types").Event} Event
  */
-import { holdBack, isReading, schedule, takeDown } from "./layout.js";
-import { cards, element, fill, heights, list, paging, sorted } from "./paper.js";
+import { holdBack, holdStill, isReading, schedule, takeDown } from "./layout.js";
+import { cards, element, fill, heights, list, paging, rehang, sort, sorted } from "./paper.js";
 import { asWished, waiting, waits, watch } from "./waiting.js";
 import { goOn } from "./wishes.js";
 
@@ -50,33 +50,50 @@ function rememberDeleted(id, version = Infinity) {
 /** @param {Note} note */
 const isDeleted = ({ id, version }) => (deleted.get(id) ?? -1) >= version;
 
-/** Puts a note, or another version of it, on a card, as it shall be. @param {Card} card @param {Note} base */
-function show(card, base) {
-  const note = asWished(base);
+/** Puts a note, or another version of it, on a card, as it shall be.
+ * @param {Card} card @param {Note} base @param {boolean} [calm] a card that somebody reads stays where it is */
+function show(card, base, calm = false) {
+  const note = placed(asWished(base), card.note.position);
   if (card.note.text !== note.text) card.height = 0;
   Object.assign(card, { base, note });
   fill(card);
+  if (card.position === note.position) return;
+  if (calm && isReading()) holdStill(card);
+  else rehang(card);
+  schedule();
+}
+
+/** A note with a position. What the server does not have yet hangs above all, the last one on top; and what the server
+ * of the version before has written hangs where it hung, or above what the server has.
+ * @param {Note} note @param {string} [before] @returns {Note} */
+function placed(note, before) {
+  if (note.position) return note;
+  const top = sorted.find(({ base }) => base.version)?.position ?? "";
+  return { ...note, position: note.version ? before ?? `${top}~` : `~${note.created_at}` };
 }
 
 /**
  * Shows a note, or its newer version. A card that shows this version or a later one stays as it is.
  * @param {Note} note
- * @param {{fresh?: boolean, force?: boolean}} [how] fresh: it happened just now and goes on top;
- *   force: this version counts, even if it is the lower one
+ * @param {{fresh?: boolean, force?: boolean, calm?: boolean}} [how] fresh: it happened just now and goes on top;
+ *   force: this version counts, even if it is the lower one; calm: what somebody reads stays where it is
  */
-export function put(note, { fresh = false, force = false } = {}) {
+export function put(note, { fresh = false, force = false, calm = false } = {}) {
   const known = cards.get(note.id);
   const entry = waits(note.id);
   if ((isDeleted(note) && !entry?.isBack) || (known && isShown(known.base, note, force))) return;
   if (entry?.isGone && !entry.held) return hide(note);
   if (known) {
     const { text, color } = known.note;
-    show(known, note);
+    show(known, note, calm);
     known.editor?.changed(known.note);
     if (text !== known.note.text || color !== known.note.color) nudge(known);
   } else {
     /** @type {Card} */
-    const card = { base: note, note: asWished(note), item: null, column: null, height: 0, y: 0, fresh, editor: null };
+    const card = {
+      base: note, note: placed(asWished(note)), position: "", item: null, column: null, height: 0, y: 0, fresh, editor: null,
+    };
+    card.position = card.note.position;
     cards.set(note.id, card);
     sort(card);
     // Nothing may jump under the eyes of somebody who is reading.
@@ -96,19 +113,6 @@ function hide(note) {
 /** @param {Note} known @param {Note} note @param {boolean} force */
 const isShown = (known, note, force) =>
   force ? known.version === note.version && known.updated_at === note.updated_at : known.version >= note.version;
-
-/** `created_at` has the server's order. What the server does not have yet comes first: this device's clock may be
- * wrong, and tells only which of them was written first. @param {Card} card */
-const rank = ({ note: { version, created_at } }) => Date.parse(created_at) + (version ? 0 : 1e15);
-
-/** Among notes of the same moment a fresh one goes first. @param {Card} card */
-function sort(card) {
-  const at = rank(card);
-  let index = card.fresh ? 0 : sorted.length;
-  if (card.fresh) while (index < sorted.length && rank(sorted[index]) > at) index += 1;
-  else while (index > 0 && rank(sorted[index - 1]) < at) index -= 1;
-  sorted.splice(index, 0, card);
-}
 
 /** @param {string} id @param {{animate?: boolean}} [how] */
 export function remove(id, { animate = false } = {}) {
@@ -168,8 +172,8 @@ export function isWanted({ text, done }) {
   return text.toLowerCase().includes(filter.q.toLowerCase()) && (filter.done === null || filter.done === done);
 }
 
-/** An older note that is not here comes with its page. @param {Note} note */
-const isInReach = ({ created_at }) => !paging.next || created_at >= (sorted.at(-1)?.note.created_at ?? "");
+/** A note that hangs further down comes with its page. @param {Note} note */
+const isInReach = ({ position }) => !paging.next || (position ?? "") >= (sorted.at(-1)?.position ?? "");
 
 /** Shows what an event says. @param {Event} event */
 export function apply({ type, data, request_id }) {
@@ -180,7 +184,9 @@ export function apply({ type, data, request_id }) {
     if (settle(request_id, data) || !isWanted(data) || (data.version > 1 && !isInReach(data))) return;
     put(data, { fresh: !own.has(request_id) });
   } else if (type === "note.updated") {
-    if (known?.editor || (isWanted(asWished(data)) && (known || isInReach(data)))) put(data);
+    if (known?.editor || (isWanted(asWished(data)) && (known || isInReach(data)))) {
+      put(data, { calm: !own.has(request_id) });
+    }
     else remove(data.id, { animate: true });
   }
 }
@@ -215,9 +221,7 @@ function rename(key, note) {
   }
   cards.delete(key);
   cards.set(note.id, card);
-  sorted.splice(sorted.indexOf(card), 1);
   show(card, note);
-  sort(card);
   schedule();
   return true;
 }

@@ -11,10 +11,10 @@ import { cards, element, sorted, t } from "./paper.js";
 import { change, undoable } from "./undo.js";
 import { wishBack, wishGone } from "./wishes.js";
 
-const COLORS = Array.from(element("composer").elements.color, ({ value }) => value);
+export const COLORS = Array.from(element("composer").elements.color, ({ value }) => value);
 
 /** @param {EventTarget | null} target */
-function cardOf(target) {
+export function cardOf(target) {
   const item = /** @type {Element} */ (target).closest?.("li");
   return cards.get(/** @type {HTMLElement | null} */ (item)?.dataset.id ?? "");
 }
@@ -85,7 +85,7 @@ function openPalette(card) {
 // --- Deleting -----------------------------------------------------------------------------------
 
 /** They go at once, and come back when they may not go. @param {Card[]} some */
-function discard(some) {
+export function discard(some) {
   const focused = some.find(({ item }) => item?.contains(document.activeElement));
   const goes = new Set(some.map(({ item }) => item));
   let next = focused?.item?.nextElementSibling;
@@ -93,7 +93,8 @@ function discard(some) {
   next ??= some.length === 1 ? focused?.item?.previousElementSibling : null;
   const begun = some.map(takeAway);
   if (focused) /** @type {HTMLElement} */ (next?.querySelector("[data-act=delete]") ?? element("text")).focus();
-  undoable(t("note-deleted"), () => begun.reverse().forEach((comeBack) => comeBack()));
+  const said = some.length > 1 ? t("deleted-several", { count: some.length }) : t("note-deleted");
+  undoable(said, () => begun.reverse().forEach((comeBack) => comeBack()));
 }
 
 /** @param {Card} card @returns {() => void} takes it back */

@@ -10,7 +10,7 @@
  *   looks for the shortest one; `y`: where the next card goes; `slack`: what it hangs too low, so that a change
  *   further up does not move what is being read
  */
-import { ALL_IN_PAGE, attach, element, list, measure, observeHeights, sorted, t } from "./paper.js";
+import { ALL_IN_PAGE, attach, element, list, measure, observeHeights, rehang, sorted, t } from "./paper.js";
 
 const NARROWEST = 15; // rem
 /** What the form counts for: who writes a long text in it moves no note to another column. */
@@ -94,7 +94,7 @@ function place(kept) {
 const isAway = () => scrollY > top + 200;
 
 /** Somebody reads further down, or is busy with a note: nothing may move there. */
-export const isReading = () => isAway() || Boolean(list.querySelector("[data-editing], .palette"));
+export const isReading = () => isAway() || Boolean(list.querySelector("[data-editing], [data-held], .palette"));
 
 /** The first card in view of each column: it must not move. */
 function anchors() {
@@ -130,7 +130,8 @@ export function render(calm = isReading()) {
     shown = sorted.filter(
       (card) =>
         card.column &&
-        (allHang || sorted.length <= ALL_IN_PAGE || card.editor || (card.y < to && card.y + card.height > from) ||
+        (allHang || sorted.length <= ALL_IN_PAGE || card.editor || card.item?.hasAttribute("data-held") ||
+          (card.y < to && card.y + card.height > from) ||
           card.item?.contains(document.activeElement)),
     );
     attach(shown);
@@ -162,6 +163,8 @@ export function observe() {
 
 /** Fresh notes of others, held back while somebody is reading. @type {Set<Card>} */
 const held = new Set();
+/** Notes that others have moved, likewise. @type {Set<Card>} */
+const moved = new Set();
 
 /** Keeps a new card off the wall until nobody is reading. @param {Card} card */
 export function holdBack(card) {
@@ -169,15 +172,23 @@ export function holdBack(card) {
   showHeld();
 }
 
+/** Keeps a card where it hangs until nobody is reading, although somebody has moved its note. @param {Card} card */
+export function holdStill(card) {
+  moved.add(card);
+}
+
 /** Hangs what was held back. */
 export function letIn() {
   held.clear();
+  moved.forEach(rehang);
+  moved.clear();
   showHeld();
 }
 
 /** The card is not there any more. @param {Card} card */
 export function takeDown(card) {
   held.delete(card);
+  moved.delete(card);
   showHeld();
 }
 

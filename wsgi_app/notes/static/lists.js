@@ -33,7 +33,7 @@ async function fetchPage(page, limit = PAGE_SIZE, shared = false) {
   const meanwhile = [];
   listening.add(meanwhile);
   // In exactly this form nginx has one for everybody.
-  const query = new URLSearchParams(shared ? { board, shared: "1" } : { board, limit: String(limit) });
+  const query = new URLSearchParams({ board, order: "position", ...(shared ? { shared: "1" } : { limit: String(limit) }) });
   if (page) query.set("page", page);
   if (filter.q) query.set("q", filter.q);
   if (filter.done !== null) query.set("done", String(filter.done));

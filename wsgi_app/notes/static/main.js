@@ -2,8 +2,9 @@
  * The wall: fetch the list, show it, go on from its cursor with what happens, and pin what is written here.
  *
  * The first view needs this module and those that it imports, which are served as one: asgi_app/client/joining.py.
- * Changing notes (changing.js, editing.js, undo.js), finding them (finding.js) and who else is there (people.js) is
- * loaded when somebody is there, and so is what keeps the page (offline.js) and what sends (outbox.js, undecided.js).
+ * Changing notes (changing.js, editing.js, undo.js), arranging them (arranging.js, selecting.js), finding them
+ * (finding.js) and who else is there (people.js) is loaded when somebody is there, and so is what keeps the page
+ * (offline.js) and what sends (outbox.js, undecided.js).
  *
  * @typedef {import("/ws/client/types").Event} Event
  */
@@ -42,6 +43,8 @@ let realtime = null;
 
 const changing = later("./changing.js", () => import("./changing.js"));
 const finding = later("./finding.js", () => import("./finding.js"));
+const arranging = later("./arranging.js", () => import("./arranging.js"));
+const selecting = later("./selecting.js", () => import("./selecting.js"));
 const undoing = later("./undo.js", () => import("./undo.js"));
 const news = later("./news.js", () => import("./news.js"));
 const keeping = later("./offline.js", () => import("./offline.js"));
@@ -59,9 +62,20 @@ function on(type, where, act) {
   where.addEventListener(type, act);
 }
 
-on("click", list, (event) => changing().then(({ click }) => click(event), sayUnloaded));
+on("click", list, (event) => {
+  const { target, ctrlKey, metaKey, shiftKey } = event;
+  const picks = list.hasAttribute("data-selecting") || ctrlKey || metaKey || shiftKey;
+  if (picks && !target.closest("a, textarea, [data-editing]")) selecting().then(({ pick }) => pick(event), sayUnloaded);
+  else changing().then(({ click }) => click(event), sayUnloaded);
+});
+on("pointerdown", list, (event) => arranging().then(({ grab }) => grab(event), () => undefined));
+on("click", element("select"), () => selecting().then(({ toggle }) => toggle(), sayUnloaded));
 on("dblclick", list, (event) => changing().then(({ doubleClick }) => doubleClick(event), sayUnloaded));
 on("keydown", list, (event) => {
+  if (event.altKey && /^(Arrow|Home$|End$)/.test(event.key) && !event.target.closest(".editor, .palette")) {
+    event.preventDefault();
+    arranging().then(({ moveByKey }) => moveByKey(event), sayUnloaded);
+  }
   if (!event.key.startsWith("Arrow") || event.altKey || !event.target.matches("[data-act]")) return;
   event.preventDefault();
   changing().then(({ step }) => step(event), () => undefined);
@@ -97,7 +111,7 @@ function warmUp() {
   style.href = new URL("./late.css", import.meta.url).href;
   document.head.append(style);
   meeting().then(({ meet }) => meet(here), () => undefined);
-  Promise.allSettled([changing(), finding(), meeting(), sending(), deciding(), keys(), printing()])
+  Promise.allSettled([arranging(), finding(), meeting(), sending(), deciding(), keys(), printing()])
     .then(keeping)
     .then(({ keepPage }) => keepPage())
     .catch(() => undefined);

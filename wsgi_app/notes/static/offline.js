@@ -11,7 +11,7 @@ const CODE = /^\/(static|ws\/client)\//;
 function parts() {
   const loaded = performance.getEntriesByType("resource").map(({ name }) => new URL(name));
   const code = loaded.filter(({ origin, pathname }) => origin === location.origin && CODE.test(pathname));
-  const list = new URL(`/api/notes?board=${board}&shared=1`, location.href);
+  const list = new URL(`/api/notes?board=${board}&order=position&shared=1`, location.href);
   return [...new Set([new URL(location.pathname, location.href), list, ...code].map(String))];
 }
 

@@ -1,12 +1,13 @@
 /**
  * The notes that this page knows, and their paper in the document.
  *
- * @typedef {{id: string, board: string, text: string, color: string, done: boolean, author?: string, version: number,
- *   created_at: string, updated_at: string}} Note
+ * @typedef {{id: string, board: string, text: string, color: string, position: string, done: boolean, author?: string,
+ *   version: number, created_at: string, updated_at: string}} Note
  * @typedef {{changed: (note: Note) => void, removed: () => void}} Editor told what happens to its note meanwhile
  * @typedef {object} Card a note and its place on the wall
  * @property {Note} base as the server says it; version 0: it does not have it yet
  * @property {Note} note as it shall be: waiting.js
+ * @property {string} position where it hangs here: others may have moved the note already
  * @property {HTMLElement | null} item null: too far away to be shown
  * @property {import("./layout.js").Column | null} column null: not hung yet
  * @property {number} height pixels; 0: not measured at this width yet
@@ -58,8 +59,31 @@ export const list = element("notes");
 
 /** Every note that this page knows. @type {Map<string, Card>} */
 export const cards = new Map();
-/** The same, newest first. @type {Card[]} */
+/** The same, as they hang. @type {Card[]} */
 export const sorted = [];
+/** Of two at the same position, the one with the higher id. @param {Card} one @param {Card} other */
+const isAbove = (one, other) =>
+  one.position === other.position ? one.note.id > other.note.id : one.position > other.position;
+
+/** Gives a card its place among the others. @param {Card} card */
+export function sort(card) {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const half = (from + to) >> 1;
+    if (isAbove(sorted[half], card)) from = half + 1;
+    else to = half;
+  }
+  sorted.splice(from, 0, card);
+}
+
+/** Hangs a card where its note says. @param {Card} card */
+export function rehang(card) {
+  sorted.splice(sorted.indexOf(card), 1);
+  card.position = card.note.position;
+  card.column = null;
+  sort(card);
+}
+
 /** `next`: token of the page after the last one that was fetched; null: there is none. @type {{next: string | null}} */
 export const paging = { next: null };
 
@@ -121,6 +145,7 @@ export function fill({ note, item }) {
 /** Puts these and only these into the document, in reading order. @param {Card[]} shown */
 export function attach(shown) {
   const keep = new Set(shown);
+  const focused = document.activeElement;
   for (const item of [...list.children]) {
     const card = cards.get(item.dataset.id);
     if (card && keep.has(card) && card.item === item) continue;
@@ -142,6 +167,10 @@ export function attach(shown) {
       item.setAttribute("aria-posinset", String(index + 1));
       item.setAttribute("aria-setsize", setSize);
     }
+  }
+  // What is put somewhere else in the document loses the focus.
+  if (focused !== document.activeElement && list.contains(focused)) {
+    /** @type {HTMLElement} */ (focused).focus({ preventScroll: true });
   }
 }
 

@@ -91,7 +91,7 @@ async function takeBack() {
 }
 
 document.addEventListener("keydown", (event) => {
-  const isWriting = /** @type {Element} */ (event.target).closest?.("textarea, input:not([type=radio])");
+  const isWriting = /** @type {Element} */ (event.target).closest?.("textarea, input:not([type=radio], [type=checkbox])");
   if (!steps.length || isWriting || event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey) return;
   event.preventDefault();
   undo();

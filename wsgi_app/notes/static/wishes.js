@@ -56,8 +56,9 @@ export function wishBack(base, note) {
 }
 
 /** What is sent of a new note. @param {Note} note */
-export function bodyOf({ board, text, color, done, author }) {
-  return { board, text, color, done, author };
+export function bodyOf({ board, text, color, position, done, author }) {
+  // Where the server has said none, there is one of the page's own.
+  return { board, text, color, done, author, ...(/^\w+$/.test(position ?? "") && { position }) };
 }
 
 /** The server has a note that was new: what else is wished of it waits under its id.

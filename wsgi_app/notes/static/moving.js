@@ -1,0 +1,51 @@
+/**
+ * Hanging notes somewhere else: which positions they get.
+ *
+ * @typedef {import("./paper.js").Card} Card
+ */
+import { render } from "./layout.js";
+import { element, sorted, t } from "./paper.js";
+import { positions } from "./places.js";
+import { change } from "./undo.js";
+
+/** A position that the server of the version before did not say. @param {Card | undefined} card */
+const positionOf = (card) => card?.note.position.replace("~", "") ?? null;
+
+/** What can be moved or has a place to be moved to: the server has it. @param {Card[]} moving */
+const others = (moving) => sorted.filter((card) => card.note.version && !moving.includes(card));
+
+/**
+ * Hangs cards, in the order in which they hang, right before another one.
+ * @param {Card[]} cards as they hang
+ * @param {Card | null} next null: below all that are shown
+ */
+export function move(cards, next) {
+  const rest = others(cards);
+  const at = next ? rest.indexOf(next) : rest.length;
+  const [above, below] = [rest.slice(0, at), rest.slice(at)];
+  const before = sorted.filter(({ note }) => note.version);
+  if ([...above, ...cards, ...below].some((card, index) => card !== before[index])) {
+    change(plan(above.reverse(), cards, below), t("moved", { count: cards.length }));
+    render();
+  }
+  element("announcer").textContent = t("place", { place: above.length + 1, of: before.length });
+}
+
+/** Where there is no room between two notes, or nobody knows which of them is the upper one, their neighbours move as
+ * well, as few as it takes. @param {Card[]} above from the nearest one on @param {Card[]} moving @param {Card[]} below
+ * @returns {[Card, {position: string}][]} */
+function plan(above, moving, below) {
+  for (let reach = 0; ; reach = reach * 2 || 1) {
+    const cards = [...above.slice(0, reach).reverse(), ...moving, ...below.slice(0, reach)];
+    const found = positions(positionOf(below[reach]), positionOf(above[reach]), cards.length);
+    if (found) return cards.map((card, index) => [card, { position: found[index] }]);
+  }
+}
+
+/** Moves cards by so many places. @param {Card[]} cards as they hang @param {number} by below zero: up */
+export function moveBy(cards, by) {
+  const rest = others(cards);
+  const edge = sorted.indexOf(/** @type {Card} */ (by < 0 ? cards[0] : cards.at(-1)));
+  const at = rest.filter((card) => sorted.indexOf(card) < edge).length + by;
+  move(cards, rest[Math.max(0, at)] ?? null);
+}

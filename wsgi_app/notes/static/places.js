@@ -1,0 +1,80 @@
+/**
+ * Positions: strings that sort as the notes hang, with room for another one between any two of them.
+ *
+ * Fractional indexing: https://www.figma.com/blog/realtime-editing-of-ordered-sequences/. A position may begin with a
+ * whole number, as each note gets one when it is created (places.lua): a letter that says how many digits follow, a for
+ * one and b for two, Z for one and Y for two below zero, and digits of which none is 0. Whatever follows is a fraction.
+ */
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const [LEAST, MOST] = ["1", "z"];
+/** Characters of a position, at most. */
+const LONGEST = 64;
+
+/** How many digits a whole number has that begins with this. @param {string} head */
+const digitsOf = (head) => (head >= "a" ? head.charCodeAt(0) - 96 : 91 - head.charCodeAt(0));
+
+/** The whole number that a position begins with, or nothing. @param {string} position */
+function whole(position) {
+  const count = digitsOf(position);
+  const number = position.slice(0, count + 1);
+  return count > 0 && count <= 26 && number.length > count && !number.includes("0") ? number : "";
+}
+
+/** The next whole number, or nothing. @param {string} number @param {1 | -1} by */
+function step(number, by) {
+  if (!number) return "";
+  const [head, ...digits] = number;
+  const [end, begin] = by > 0 ? [MOST, LEAST] : [LEAST, MOST];
+  let at = digits.length - 1;
+  for (; at >= 0 && digits[at] === end; at -= 1) digits[at] = begin;
+  if (at >= 0) {
+    digits[at] = DIGITS[DIGITS.indexOf(digits[at]) + by];
+    return head + digits.join("");
+  }
+  const next = { Z1: "a", "a-1": "Z" }[head + by] ?? String.fromCharCode(head.charCodeAt(0) + by);
+  return /[A-Za-z]/.test(next) ? next + begin.repeat(digitsOf(next)) : "";
+}
+
+/** A fraction between two, at random near their middle, so that two people seldom choose the same one.
+ * @param {string} low @param {string | null} high null: one @returns {string} */
+function middle(low, high) {
+  if (high !== null) {
+    let same = 0;
+    while ((low[same] || "0") === high[same]) same += 1;
+    if (same) return high.slice(0, same) + middle(low.slice(same), high.slice(same));
+  }
+  const from = low ? DIGITS.indexOf(low[0]) : 0;
+  const room = (high === null ? DIGITS.length : DIGITS.indexOf(high[0])) - from - 1;
+  if (room > 0) return DIGITS[from + 1 + Math.floor(room * (0.25 + Math.random() / 2))];
+  if (high !== null && high.length > 1) return high[0];
+  return DIGITS[from] + middle(low.slice(1), null);
+}
+
+/** @param {string | null} low null: below everything @param {string | null} high null: above everything */
+function between(low, high) {
+  if (low === null && high === null) return "a1";
+  if (low === null) return step(whole(/** @type {string} */ (high)), -1) || middle("", high);
+  const next = step(whole(low), 1);
+  return next && (high === null || next < high) ? next : middle(low, high);
+}
+
+/**
+ * So many positions between two, from the highest to the lowest; null when there is no room for them.
+ * @param {string | null} low null: below everything
+ * @param {string | null} high null: above everything
+ * @param {number} count
+ * @returns {string[] | null}
+ */
+export function positions(low, high, count) {
+  if (low !== null && high !== null && low >= high) return null;
+  /** @param {string | null} from @param {string | null} to @param {number} left @returns {string[]} */
+  const divide = (from, to, left) => {
+    if (!left) return [];
+    const here = between(from, to);
+    // Whole numbers are used up from one end.
+    const below = from === null ? left - 1 : to === null ? 0 : (left - 1) >> 1;
+    return [...divide(here, to, left - 1 - below), here, ...divide(from, here, below)];
+  };
+  const found = divide(low, high, count);
+  return found.every(({ length }) => length <= LONGEST) ? found : null;
+}
