@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.harness.clients import wait_for
 from tests.harness.wall import note, texts
 
 if TYPE_CHECKING:
@@ -116,14 +117,14 @@ def test_a_long_press_takes_a_note_by_touch_and_a_short_one_scrolls(open_wall: O
     page = open_wall(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 700})
     send = touch(page)
     page.get_by_label("New note").tap()  # what moves notes is loaded now
-    page.wait_for_function("document.querySelector('link[href$=\"arranging.css\"]')")
+    expect(page.locator("link[href$='arranging.css']")).to_have_count(1)
     order = [f"Note {number}" for number in reversed(range(9))]
     x, y = middle(note(page, "Note 8"))
     send("touchStart", (x, y))
     for step in range(1, 9):
         send("touchMove", (x, y - 30 * step))
     send("touchEnd")
-    page.wait_for_function("scrollY > 60")
+    wait_for(lambda: page.evaluate("scrollY") > 60, "a wall that scrolls", 20)
     expect_order(order, page)
     page.evaluate("scrollTo(0, 0)")
     note(page, "Note 7").scroll_into_view_if_needed()
@@ -134,7 +135,7 @@ def test_a_long_press_takes_a_note_by_touch_and_a_short_one_scrolls(open_wall: O
     before = page.evaluate("scrollY")
     for step in range(1, 9):
         send("touchMove", (x, y + (660 - y) * step / 8))
-    page.wait_for_function(f"scrollY > {before} + 600")
+    wait_for(lambda: page.evaluate("scrollY") > before + 600, "a wall that scrolls by itself", 20)
     send("touchMove", (x, 350))
     send("touchEnd")
     expect(page.locator("[data-held]")).to_have_count(0)
@@ -161,7 +162,7 @@ def test_notes_are_moved_by_key_and_two_who_move_at_once_end_with_the_same_order
     # Both want the same place, and each hears of the other only later.
     held: list[Route] = []
     for page, text in ((here, "A"), (there, "B")):
-        page.route("**/api/notes/*", held.append, times=1)
+        page.route("**/api/notes/*", lambda route: held.append(route), times=1)
         page.get_by_role("button", name=f"Edit: {text}").focus()
         page.keyboard.press("Alt+Home")
         expect(texts(page).first).to_have_text(text)
@@ -171,12 +172,10 @@ def test_notes_are_moved_by_key_and_two_who_move_at_once_end_with_the_same_order
         request.continue_()
     for page in (here, there):
         expect(texts(page).nth(2)).to_have_text("E")
-    wait = "() => [...document.querySelectorAll('#notes .text')].map((text) => text.textContent).join('')"
     end = "".join(one["text"] for one in stored(stack, board))
     assert sorted(end[:2]) == ["A", "B"]
     assert end[2:] == "EDC"
-    for page in (here, there):
-        page.wait_for_function(f"(end) => ({wait})() === end", arg=end)
+    expect_order(list(end), here, there)
     # Two notes at one position leave room for a third one between them all the same.
     both = stored(stack, board)[:2]
     for one in both:
