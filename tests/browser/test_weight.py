@@ -109,7 +109,13 @@ def test_nothing_moves_under_the_eyes_of_somebody_who_reads_further_down(
         page.wait_for_timeout(500)
         before, last = page.evaluate(where), before
     assert before
+    moved = page.evaluate(
+        "[...document.querySelectorAll('#notes .cell')].map((cell) => [cell.getBoundingClientRect().top, "
+        "cell.dataset.id, cell.querySelector('.text').textContent]).find(([top]) => top > 100)"
+    )
+    assert page.request.patch(f"/api/notes/{moved[1]}", data={"position": "zz"}).ok
     pin("Fresh")
+    expect(texts(other).first).to_have_text(moved[2])
     newest = texts(other).nth(3).inner_text()
     other.get_by_role("button", name=f"Delete: {newest}", exact=True).focus()
     other.keyboard.press("Enter")
@@ -118,6 +124,7 @@ def test_nothing_moves_under_the_eyes_of_somebody_who_reads_further_down(
     assert page.evaluate(where) == before
     page.get_by_role("button", name="1 new note").click()
     expect(note(page, "Fresh")).to_be_visible()
+    expect(texts(page).first).to_have_text(moved[2])
     expect(page.get_by_role("button", name="1 new note")).to_be_hidden()
 
 

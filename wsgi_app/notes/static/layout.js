@@ -1,7 +1,7 @@
 /**
  * Where each card hangs, and which cards are in the document.
  *
- * From the newest note on, each hangs in the column that is the shortest so far. So everybody has the same wall at
+ * From the highest position on, each hangs in the column that is the shortest so far. So everybody has the same wall at
  * the same width, whatever was added and deleted before. What somebody reads further down, or writes on, keeps its
  * place until they are done. Of a large board only the neighbourhood of what is in view is in the document.
  *
@@ -72,7 +72,7 @@ function resize() {
 
 const shortest = () => columns.reduce((best, column) => (column.level < best.level ? column : best));
 
-/** Gives each card its place. @param {number} kept so many, from the newest on, stay in their column
+/** Gives each card its place. @param {number} kept so many, from the top on, stay in their column
  * @returns {number} how high the wall is */
 function place(kept) {
   for (const [index, column] of columns.entries()) {
@@ -107,7 +107,7 @@ function anchors() {
   return [...first.values()];
 }
 
-/** How many cards, from the newest on, are in view or above it. */
+/** How many cards, from the top on, are in view or above it. */
 function countSeen() {
   const end = scrollY - top + innerHeight;
   return 1 + sorted.findLastIndex(({ item, column, y }) => item && column && y < end);
