@@ -92,9 +92,9 @@ def test_a_note_is_dragged_by_mouse_and_everybody_sees_it_until_it_is_undone(
     expect(here.locator(".drop")).to_have_count(0)
     expect_order(moved, here, there)
     # What the server refuses hangs where it hung.
-    here.route("**/api/notes/*", lambda route: route.fulfill(status=500, json={"detail": "Broken."}), times=1)
-    drag(here, "B", "E")
-    expect(here.get_by_text("Not changed. Broken.")).to_be_visible()
+    here.route("**/api/notes/*", lambda route: route.fulfill(status=422, json={"detail": "No."}), times=1)
+    with here.expect_response("**/api/notes/*"):
+        drag(here, "B", "E")
     expect_order(moved, here, there)
 
 
