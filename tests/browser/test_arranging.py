@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.browser.test_access import complaints
 from tests.harness.clients import wait_for
 from tests.harness.wall import note, texts
 
@@ -39,12 +39,6 @@ def stored(stack: LocalStack, board: str) -> list[dict[str, Any]]:
 def expect_order(order: list[str], *pages: Page) -> None:
     for page in pages:
         expect(texts(page)).to_have_text(order)
-
-
-def complaints(page: Page) -> str:
-    """What axe finds, as text; empty when it finds nothing."""
-    result = Axe().run(page)
-    return "" if result.violations_count == 0 else str(result.generate_report())
 
 
 def middle(card: Locator) -> tuple[float, float]:
