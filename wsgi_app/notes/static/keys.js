@@ -15,6 +15,9 @@ const KEYS = [
   [[t("ctrl"), t("enter")], "key-pin"],
   [["Esc"], "key-leave"],
   [["←", "↑", "→", "↓"], "key-arrows"],
+  [["Alt", "↑", "↓"], "key-move"],
+  [["Alt", t("home"), t("end")], "key-ends"],
+  [[t("ctrl"), t("click")], "key-select"],
   [[t("ctrl"), "Z"], "key-undo"],
 ];
 

@@ -146,7 +146,7 @@ function makeBar() {
     status,
     makeButton(t("select-all"), () => (sorted.forEach(({ note }) => note.version && picked.add(note.id)), show())),
     done, colors, ...others,
-    makeButton(t("select-end"), close),
+    makeButton(t("close"), close),
   );
   return made;
 }
