@@ -73,7 +73,7 @@ def test_a_deploy_of_the_only_sidecar_is_not_noticed(tmp_path: Path) -> None:
     clone(tmp_path)
     with LocalStack({"ASGI_REPLICAS": "1", "NGINX_WORKERS": "1"}, code=tmp_path) as stack:
         edit(tmp_path / ASGI, '"ok"', '"new"')
-        assert "applied changes to asgi." in deploy_unnoticed(stack)
+        assert "applied changes to asgi-1." in deploy_unnoticed(stack)
         with http(stack) as client:
             assert client.get("/ws/healthz").json()["status"] == "new"
 
