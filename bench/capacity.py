@@ -1,0 +1,102 @@
+"""`python -m bench.capacity`: how many sidecars, cores, megabytes and Redis servers so many clients need.
+
+A calculation, from costs that were measured. docs/explanation/capacity.md says where each comes from, and how
+far off it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+
+# Seconds of CPU time on the machine of docs/explanation/performance.md.
+WRITE = 4 / 443e3  # of a sidecar, to one client: "Fan-out, 4 in flight", four events in each
+WRITE_NGINX = 4 / 127e3 - WRITE  # of nginx, for the same: "Through nginx, 4 in flight", which counts both
+IDLE = 0.0245 / 1000  # of a sidecar, per second and client: "Idle"
+IDLE_TOPIC = 0.0222 / 1000  # the same where each client has a topic of its own: "Idle"
+HANDSHAKE = 1 / 1908  # of a sidecar: "Handshakes"
+EVENT_REDIS = 60e-6  # of Redis, for an event: `publish`, 10,000 of them by 200 in flight, without the fsync
+COMMANDS_TOPIC = 7.55 / 1000  # of Redis, per second and topic that is somebody's own: "Idle"
+COMMAND_REDIS = 20e-6  # of Redis, for a command or a message to a sidecar: not measured, rather too much
+# Bytes.
+SIDECAR, SOCKET = 46 << 20, 10_400  # docs/how-to/scale.md; "Memory"
+SUBSCRIPTION = 1_000  # of a sidecar: not measured, and rather too much
+TOPIC = 5_900  # of a sidecar: "Hot topic", 22.2 MB among 2,000 others beside 10.4 MB alone
+NGINX, SOCKET_NGINX = 32 << 20, 33 << 10  # docs/how-to/scale.md; 56 KiB with TLS
+# Of each process no more than this is planned with. The rest is for crowds that come back and slow hours.
+FILL = 0.6
+MOST_SOCKETS = 8000
+RETURN_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Need:
+    """What it takes. CPU in cores, memory in bytes."""
+
+    sidecars: int
+    sidecar_cores: float
+    nginx_cores: float
+    redis_cores: float
+    sidecar_bytes: int
+    nginx_bytes: int
+    redis_servers: int
+
+
+def sidecar_cores(clients: int, deliveries: float) -> float:
+    """Cores that sidecars use for so many clients, and deliveries per second; events come one by one."""
+    return deliveries * WRITE + clients * IDLE
+
+
+def need(clients: int, topics_per_client: float, events: float, audience: float, own_topics: int) -> Need:
+    """What so many clients take.
+
+    Args:
+        clients: that are connected.
+        topics_per_client: to which each subscribes.
+        events: per second, of all topics.
+        audience: how many clients get an event.
+        own_topics: topics of which each has a listener or two.
+    """
+    deliveries = events * audience
+    cores = sidecar_cores(clients, deliveries) + own_topics * IDLE_TOPIC
+    # Everybody comes back within a minute after a restart.
+    coming_back = clients / RETURN_SECONDS * HANDSHAKE
+    sidecars = max(
+        2,
+        math.ceil(clients / (MOST_SOCKETS * FILL)),
+        math.ceil((cores + coming_back) / FILL),
+    )
+    redis = events * (EVENT_REDIS + sidecars * COMMAND_REDIS) + own_topics * COMMANDS_TOPIC * COMMAND_REDIS
+    socket = SOCKET + topics_per_client * SUBSCRIPTION
+    return Need(
+        sidecars,
+        cores,
+        deliveries * WRITE_NGINX,
+        redis,
+        round(sidecars * SIDECAR + clients * socket + own_topics * TOPIC),
+        NGINX + clients * SOCKET_NGINX,
+        math.ceil(redis / FILL),
+    )
+
+
+def main() -> None:
+    """Prints what it takes."""
+    parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__)
+    parser.add_argument("--clients", type=int, required=True)
+    parser.add_argument("--topics-per-client", type=float, default=1)
+    parser.add_argument("--events", type=float, required=True, help="per second, of all topics")
+    parser.add_argument("--audience", type=float, default=1000, help="clients that get an event")
+    parser.add_argument("--own-topics", type=int, default=0, help="topics with a listener or two")
+    given = parser.parse_args()
+    found = need(given.clients, given.topics_per_client, given.events, given.audience, given.own_topics)
+    print(f"deliveries       {given.events * given.audience:,.0f} per second")
+    print(f"sidecars         {found.sidecars}, which use {found.sidecar_cores:.1f} cores")
+    print(f"                 and {found.sidecar_bytes / 1e6:,.0f} MB")
+    print(f"nginx            {found.nginx_cores:.1f} cores, {found.nginx_bytes / 1e6:,.0f} MB")
+    print(f"Redis            {found.redis_cores:.2f} cores: {found.redis_servers} server(s)")
+    print(f"planned with     {FILL:.0%} of each process; clients that come back within {RETURN_SECONDS} s")
+
+
+if __name__ == "__main__":
+    main()
