@@ -26,5 +26,9 @@ if [ -z "$config" ]; then
         [ -z "$master" ] || echo "replicaof $master 6379"
     } > "$config.new"
     mv "$config.new" "$config"
+else
+    # The password may be another one since.
+    sed "s/^masterauth .*/masterauth $(cat /run/secrets/replica_password)/" "$config" > "$config.new"
+    mv "$config.new" "$config"
 fi
 exec redis-server "$config"

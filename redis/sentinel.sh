@@ -25,5 +25,10 @@ if [ ! -s "$config" ]; then
         echo "sentinel failover-timeout corkboard 30000"
     } > "$config.new"
     mv "$config.new" "$config"
+else
+    # The password may be another one since.
+    sed "s/^sentinel auth-pass .*/sentinel auth-pass corkboard $(cat /run/secrets/sentinel_password)/" "$config" \
+        > "$config.new"
+    mv "$config.new" "$config"
 fi
 exec redis-server "$config" --sentinel
