@@ -10,7 +10,8 @@
 --   once:{T}     hash    key of an event -> its id; fields expire
 -- Beside them revoked:{control}, a zset: subject -> tickets issued until then (Unix time) are void, and
 -- two hashes of the sidecars, which expire: presence:processes, and presence:of:PROCESS: topic -> how many listen there.
--- And fence:{control}, a hash: era, with which the epoch of every topic begins; node, promotion: the master that wrote last.
+-- And fence:{master}, the mark of the master that wrote last: NODE/PROMOTION/ERA. Every epoch begins with the era. The
+-- node is * when whoever comes first goes on with it.
 -- The channel event:{T} carries "EPOCH-OFFSET JSON". On whisper:{T} sidecars pass on what clients say to each other.
 --
 -- A caller declares topic:{T} only: it decides the slot, and the other keys are in the same one.
@@ -60,51 +61,69 @@ local function about()
   return answer
 end
 
--- The error for a caller that would add something to a Redis that is full, else nil.
-local function full()
+-- The error for a caller that would add something to a Redis that is full, else nil. `a`, which is of this call alone,
+-- keeps what was found.
+local function full(a)
   local found = about()
+  if a then
+    a.about = found
+  end
   return found and found.full and redis.error_reply('OOM nothing is added: the rest of maxmemory is for deletes') or nil
 end
 
-local FENCE = 'fence:{control}'
+local FENCE = 'fence:{master}'
+
+-- For a master that finds this mark: the mark that it leaves, and the era.
+local function succeed(mark, me)
+  local node, promotion, now = string.match(mark or '*//', '^([^/]*)/([^/]*)/(%w*)$')
+  local is_mine = node == me.node and (me.promotion == '' or me.promotion == promotion)
+  if is_mine then
+    return mark, now
+  end
+  if node ~= '*' or me.promotion ~= '' then
+    now = 'f' .. new_epoch() .. string.sub(me.id, 1, 4)
+  end
+  return me.node .. '/' .. me.promotion .. '/' .. now, now
+end
+
+local known, known_by, known_era
 
 -- What the epoch of every topic begins with. A replica may lack the last events of its master. When it takes the
 -- master's place, their numbers come again and mean something else: so a master that finds the mark of another one
 -- begins a new era, and with it new epochs, before its first event. A master that restarts finds its own mark. In a
 -- cluster, where keys have many masters, there is one era.
-local function era()
-  local fence = redis.pcall('HMGET', FENCE, 'node', 'promotion', 'era')
-  local me = about()
-  if fence.err or not me then
+local function era(a)
+  local mark, me = redis.pcall('GET', FENCE), a.about or about()
+  if mark and mark == known and me == known_by then
+    return known_era
+  end
+  if not me or (mark and mark.err) then
     return ''
   end
-  local node, promotion, now = fence[1], fence[2], fence[3] or ''
-  if node == me.node and (me.promotion == '' or me.promotion == promotion) then
-    return now
+  known, known_era = succeed(mark, me)
+  known_by = me
+  if known ~= mark then
+    redis.call('SET', FENCE, known)
   end
-  if node or me.promotion ~= '' then
-    now = 'f' .. new_epoch() .. string.sub(me.id, 1, 4)
-  end
-  redis.call('HSET', FENCE, 'node', me.node, 'promotion', me.promotion, 'era', now)
-  return now
+  return known_era
 end
 
 -- The epoch of a topic for what is about to be written; a new one where there is none, or where it is of another era.
--- `a` is of this call alone: no other master can come in between its events.
+-- No other master can come in between the events of a call.
 local function epoch_of(topic, a)
-  a.era = a.era or era()
-  local meta, now = 'topic:{' .. topic .. '}', a.era
-  local position = redis.call('HMGET', meta, 'epoch', 'offset', 'ground')
-  local epoch, offset, ground = position[1], position[2], position[3]
-  if epoch and string.sub(epoch, 1, #now) == now then
+  a.era = a.era or era(a)
+  local meta = 'topic:{' .. topic .. '}'
+  local epoch = redis.call('HGET', meta, 'epoch')
+  if epoch and string.sub(epoch, 1, #a.era) == a.era then
     return epoch
   end
   if epoch then
+    local before = redis.call('HMGET', meta, 'offset', 'ground')
     -- Milliseconds, and more than before also where the clock of this machine is behind that of the other one.
-    ground = math.max(redis.call('TIME')[1] * 1000, (ground or 0) + 1000000000)
-    redis.call('HSET', meta, 'past', offset or 0, 'ground', string.format('%d', ground))
+    local ground = math.max(redis.call('TIME')[1] * 1000, (before[2] or 0) + 1000000000)
+    redis.call('HSET', meta, 'past', before[1] or 0, 'ground', string.format('%d', ground))
   end
-  epoch = now .. new_epoch()
+  epoch = a.era .. new_epoch()
   redis.call('DEL', 'stream:{' .. topic .. '}') -- of an epoch that is over
   redis.call('HSET', meta, 'epoch', epoch)
   return epoch
@@ -154,7 +173,7 @@ local function publish(_, args)
   if a.read_at > 0 and age(a.read_at) > a.fresh then
     return redis.error_reply('LATE the events were read too long ago')
   end
-  local refusal = full()
+  local refusal = full(a)
   if refusal then
     return refusal
   end

@@ -2,11 +2,9 @@
 -- ARGV[1]: the era from now on, which corkboard/functions.lua has in the epoch of every topic.
 --
 -- Clients have seen events and notes that the backup does not contain, under numbers that come again. So no
--- number that was given out may mean something else: the first event of each topic begins a new epoch. Whoever writes
--- first finds no other master's mark.
+-- number that was given out may mean something else: the first event of each topic begins a new epoch.
 
-redis.call('DEL', 'fence:{control}')
-redis.call('HSET', 'fence:{control}', 'era', ARGV[1])
+redis.call('SET', 'fence:{master}', '*//' .. ARGV[1])
 
 -- Who listened when the backup was made does not any more; sidecars that live say it again within seconds.
 for _, presence in ipairs(redis.call('KEYS', 'presence:*')) do

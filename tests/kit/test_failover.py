@@ -83,7 +83,7 @@ def test_no_id_is_given_twice_whoever_becomes_master(
     gone = ids(two, topic, 2, monkeypatch)
     one.kill()
     one.start()
-    one.client().hset("fence:{control}", "node", "another")  # as servers say that have a node of their own
+    one.client().set("fence:{master}", "another")  # as servers say that have a node of their own
     third = ids(one, topic, 3, monkeypatch)
     assert not epochs(third) & epochs([*first, *second])
     assert len({*first, *lost, *second, *gone, *third, *other}) == 3 + 3 + 3 + 2 + 3 + 1

@@ -138,7 +138,7 @@ local function note_create(keys, args)
     local place = note.position
     note.position = place or natural((redis.call('HGET', 'topic:{' .. a.topic .. '}', 'offset') or 0) + 1)
     place = place or is_among(a.topic, note.position)
-    refusal = full() or place and not catch_up(a.topic) and { 'behind' } or no_room(keys[2], a)
+    refusal = full(a) or place and not catch_up(a.topic) and { 'behind' } or no_room(keys[2], a)
     if refusal then
       return nil, nil, refusal
     end
@@ -205,7 +205,7 @@ local function note_update(_, args)
     local note, refusal = find(a)
     local place = a.changes.position
     if note then
-      refusal = full() or place and not catch_up(a.topic) and { 'behind' } or nil
+      refusal = full(a) or place and not catch_up(a.topic) and { 'behind' } or nil
     end
     if refusal then
       return nil, nil, refusal
@@ -230,7 +230,7 @@ local function note_delete(keys, args)
     if not note then
       return nil, nil, json
     end
-    if full() then
+    if full(a) then
       -- Its event may need more than the note did, and notes are worth more than history.
       a.history = math.ceil(a.history / FULL_HISTORY)
     else
@@ -265,7 +265,7 @@ local function note_restore(keys, args)
     local note = cjson.decode(json)
     note.position = note.position or natural(tonumber(offset))
     local place = known_until(a.topic) ~= '0' or note.position ~= natural(tonumber(offset))
-    local refusal = full() or place and not catch_up(a.topic) and { 'behind' } or no_room(keys[2], a)
+    local refusal = full(a) or place and not catch_up(a.topic) and { 'behind' } or no_room(keys[2], a)
     if refusal then
       return nil, nil, refusal
     end
