@@ -3,6 +3,7 @@
  *
  * @typedef {import("./paper.js").Card} Card
  */
+import { still } from "./cards.js";
 import { cardOf } from "./changing.js";
 import { schedule } from "./layout.js";
 import { moveBy, move } from "./moving.js";
@@ -135,5 +136,7 @@ const WAYS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, Home: -I
 /** @param {KeyboardEvent} event Alt and an arrow, Home or End, on a note */
 export function moveByKey({ key, target }) {
   const card = cardOf(target);
-  if (card?.note.version && !card.editor) moveBy(withPicked(card), WAYS[key]);
+  if (!card?.note.version || card.editor) return;
+  moveBy(withPicked(card), WAYS[key]);
+  card.item?.scrollIntoView({ block: "nearest", behavior: still.matches ? "instant" : "smooth" });
 }
