@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 
 import corkboard.store
 from wsgi_app import metrics, problems, settings, tickets
-from wsgi_app.notes import api, docs, pages, store
+from wsgi_app.notes import api, docs, pages, qr, store
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -44,6 +44,7 @@ def create_app() -> Flask:
     metrics.init_app(app, configured.wsgi_metrics_port)
     pages.init_app(app)
     api.init_app(app)
+    app.register_blueprint(qr.blueprint)
     app.register_blueprint(docs.blueprint)
     return app
 

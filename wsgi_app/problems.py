@@ -82,9 +82,7 @@ def _missing(_error: NoSuchNote) -> Response:
 
 def _conflict(error: VersionConflict) -> Response:
     tag = f'"{json.loads(error.current)["version"]}"'
-    detail = (
-        f"Somebody changed the note; it is at version {tag} now. Read it, decide, and send that as If-Match."
-    )
+    detail = f"Somebody changed it; it is at version {tag} now. Read it, decide, and send that as If-Match."
     return problem(412, detail, headers={"ETag": tag})
 
 

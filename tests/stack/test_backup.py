@@ -98,12 +98,15 @@ def test_a_restored_history_is_never_continued_from_what_a_client_remembers(
     topic, younger = f"board:{board}", f"{board}-younger"
     with http(stack) as client:
         first = create(client, board, "before", done=False)
+        about = f"/api/boards/{board}"
+        assert client.patch(about, json={"title": "Küche"}).json()["version"] == 1
         create(client, board, "second")
         keyed = {"Idempotency-Key": secrets.token_hex(8)}
         early = client.post("/api/notes", json={"board": board, "text": "early"}, headers=keyed).json()
         file = backed_up(stack, tmp_path)
 
         # What clients learn now does not outlive the restore.
+        assert client.patch(about, json={"title": "Bad"}).json()["version"] == 2
         path = f"/api/notes/{first['id']}"
         assert client.patch(path, json={"text": "changed"}).headers["ETag"] == '"2"'
         lost = {"Idempotency-Key": secrets.token_hex(8)}
@@ -159,6 +162,9 @@ def test_a_restored_history_is_never_continued_from_what_a_client_remembers(
         ]
         assert client.get(path, headers={"If-None-Match": '"2"'}).json() == again.json()
         assert client.patch(path, json={"done": True}, headers={"If-Match": '"2"'}).status_code == 412
+        assert client.get(about).json()["title"] == "Küche"
+        assert client.patch(about, json={"title": "x"}, headers={"If-Match": '"2"'}).status_code == 412
+        assert client.patch(about, json={"title": "x"}).json()["version"] > 1000
         # A key of before answers what it answered; what came after is forgotten, so it can be repeated.
         repeat = client.post("/api/notes", json={"board": board, "text": "early"}, headers=keyed)
         assert repeat.json() == early

@@ -39,6 +39,14 @@ def test_more_writes_than_allowed_are_told_when_to_come_back(limited: LocalStack
         wait_for(lambda: client.post("/api/notes", json=note).status_code == 201, "allowed again")
 
 
+def test_pictures_are_as_limited_as_searches(limited: LocalStack) -> None:
+    with http(limited) as client:
+        found = [client.get(f"/api/boards/b{number}/qr.svg").status_code for number in range(30)]
+        assert found[0] == 200
+        assert 429 in found
+        assert client.get("/api/boards/b1").status_code == 200
+
+
 def test_reads_have_a_larger_limit_of_their_own_and_static_files_none(limited: LocalStack) -> None:
     with http(limited) as client:
         statuses = [client.get("/api/notes").status_code]

@@ -94,6 +94,30 @@ def test_a_board_more_is_refused_until_one_is_emptied_whose_history_gives_way(
     assert client.get("/api/notes?board=b").json["cursor"] == "0-0"
 
 
+def test_a_board_with_a_title_alone_counts_as_one_and_gives_way_with_its_title(
+    client: FlaskClient, server: RedisServer
+) -> None:
+    def title(board: str) -> int:
+        return client.patch(f"/api/boards/{board}", json={"title": "T"}).status_code
+
+    notes = [post(client, board).json["id"] for board in ("a", "b")]
+    assert title("c") == 200
+    assert title("a") == 200
+    # The only board without a note is the one that goes.
+    assert title("d") == 200
+    assert server.client().keys("*:{board:c}*") == []
+    assert client.get("/api/boards/c").json == {"slug": "c", "title": "", "version": 0}
+    assert client.get("/api/boards/d").json["title"] == "T"
+    assert post(client, "d").status_code == 201
+    assert [title(board) for board in ("e", "a", "b")] == [507, 200, 200]
+    # An emptied board keeps its title until another one needs the room.
+    client.delete(f"/api/notes/{notes[1]}")
+    assert client.get("/api/boards/b").json["title"] == "T"
+    assert title("e") == 200
+    assert client.get("/api/boards/b").json["title"] == ""
+    assert client.get("/api/notes?board=b").json["cursor"] == "0-0"
+
+
 def test_boards_of_before_count_as_soon_as_they_are_written_to(
     client: FlaskClient, server: RedisServer
 ) -> None:

@@ -17,9 +17,9 @@ from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMedi
 from werkzeug.routing import BaseConverter
 
 from corkboard import StoreUnavailable, position
-from wsgi_app.notes import remembered
+from wsgi_app.notes import boards, remembered
 from wsgi_app.notes import store as notes
-from wsgi_app.notes.models import BoardQuery, ListQuery, NewNote, NoteChanges
+from wsgi_app.notes.models import BoardChanges, BoardQuery, ListQuery, NewNote, NoteChanges
 from wsgi_app.settings import Settings
 from wsgi_app.turns import Turns
 
@@ -31,7 +31,7 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # For nginx: it answers a second long, and a second longer while it asks again. For browsers: ask each time.
 SHARED = "s-maxage=1, max-age=0, stale-while-revalidate=1"
 SHARED_LEVEL = 6
-VERSION_TAG = re.compile(r"[1-9][0-9]{0,15}")
+VERSION_TAG = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 @blueprint.get("/notes")
@@ -125,6 +125,24 @@ def restore_note(note_id: str) -> Response:
     return _note(notes.restore(note_id, **_room()))
 
 
+@blueprint.get("/boards/<board:slug>")
+def get_board(slug: str) -> Response:
+    """A board's title. Every name is a board's, with a title or not."""
+    return _board(boards.get(slug))
+
+
+@blueprint.patch("/boards/<board:slug>")
+def update_board(slug: str) -> Response:
+    """Gives a board a title and sends its event. With If-Match, only when nobody else changed it before."""
+    title = BoardChanges.model_validate_json(_body()).title
+    room = _room()["max_boards"]
+    return _board(boards.rename(slug, title, max_boards=room, versions=_accepted_versions()))
+
+
+class _Board(BaseConverter):
+    regex = "[a-z0-9-]{1,64}"
+
+
 class _NoteId(BaseConverter):
     # What cannot be an id is no note's address, so `/notes/export` has the methods of the export only.
     regex = notes.NOTE_ID.pattern
@@ -132,7 +150,7 @@ class _NoteId(BaseConverter):
 
 def init_app(app: Flask) -> None:
     """Adds the routes to the app."""
-    app.url_map.converters["note"] = _NoteId
+    app.url_map.converters.update(note=_NoteId, board=_Board)
     settings: Settings = app.extensions["settings"]
     threads = settings.wsgi_threads
     app.extensions["turns"] = {
@@ -202,7 +220,7 @@ def _list_body(page: notes.Page) -> bytes:
     # The notes are JSON already: they are joined, not read and said again.
     more = {"next": page.next, "cursor": page.cursor}
     tail = json.dumps(more, separators=(",", ":"))
-    return b'{"notes":[' + b",".join(page.notes) + b"]," + tail[1:].encode()
+    return b'{"notes":[' + b",".join(page.notes) + b'],"board":' + page.board + b"," + tail[1:].encode()
 
 
 def _json(body: bytes, status: int = 200, tag: str = "") -> Response:
@@ -229,7 +247,14 @@ def _is_known(tag: str) -> bool:
 
 
 def _note(body: bytes) -> Response:
-    tag = _version(body)
+    return _at_version(body, _version(body))
+
+
+def _board(body: bytes) -> Response:
+    return _at_version(body, str(json.loads(body)["version"]))
+
+
+def _at_version(body: bytes, tag: str) -> Response:
     if request.method in ("GET", "HEAD") and _is_known(tag):
         return _unchanged(tag)
     return _json(body, tag=tag)

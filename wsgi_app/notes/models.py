@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ Color = Literal["khaki", "lightblue", "lightgreen", "lightsalmon", "plum"]
 COLORS: tuple[Color, ...] = ("khaki", "lightblue", "lightgreen", "lightsalmon", "plum")
 LONGEST = 2000
 LONGEST_NAME = 40
+LONGEST_TITLE = 80
 # Of a class: control characters, and those that cannot be seen or turn the text around them. Letters of some
 # scripts, and emojis, need U+200C and U+200D between them.
 _UNSEEN = (
@@ -35,13 +37,19 @@ def _no_nul(text: str) -> str:
     return text
 
 
-def _plain(name: Any) -> Any:
+def _plain(text: Any) -> Any:
     # Before white space is cut off, as some of these count as such.
-    if isinstance(name, str) and _unseen.search(name):
+    if isinstance(text, str) and _unseen.search(text):
         raise ValueError(
             "must hold no control characters, and none that cannot be seen or turn the text around them"
         )
-    return name
+    return text
+
+
+def _visible(text: str) -> str:
+    """Without the white space around it; nothing at all, where nothing could be seen."""
+    text = text.strip()
+    return text if any(unicodedata.category(letter)[0] not in "CZ" for letter in text) else ""
 
 
 def _word(*allowed: str) -> BeforeValidator:
@@ -105,6 +113,13 @@ Position = Annotated[
 ]
 Token = Annotated[str, AfterValidator(_token), Field(json_schema_extra={"pattern": f"^{PAGE}$"})]
 Board = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+Title = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_TITLE),
+    BeforeValidator(_plain),
+    AfterValidator(_visible),
+    Field(examples=["Küche & Bad"], json_schema_extra={"pattern": f"^[^{_UNSEEN}]*$"}),
+]
 Flag = Annotated[bool, _word("true", "false")]
 
 
@@ -154,6 +169,22 @@ class NoteChanges(TypedDict, total=False):
     done: bool
 
 
+class BoardAbout(BaseModel):
+    """A board, besides its notes."""
+
+    slug: Board
+    title: str = Field(description="what people call it, in any language; empty when it has no title")
+    version: int = Field(ge=0, description="rises by one with each change of the title; the board's ETag")
+
+
+class BoardChanges(BaseModel):
+    """The body of `PATCH /api/boards/SLUG`. An empty title takes it away."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: Title
+
+
 class BoardQuery(BaseModel):
     """The query of `GET /api/notes/export`."""
 
@@ -191,6 +222,7 @@ class NoteList(BaseModel):
     notes: list[Note]
     next: str | None = Field(description="the `page` of the next request; null at the end")
     cursor: str = Field(description="the position that this list reflects: subscribe from here")
+    board: BoardAbout
 
 
 class Ticket(BaseModel):

@@ -1,6 +1,6 @@
 -- Where a note and its event become one step: nobody ever sees a note without its event, nor an event
 -- without its note. Appended to the kit's functions.lua, whose `append` and `once` it uses,
--- and to deleted.lua and places.lua.
+-- and to deleted.lua and places.lua. boards.lua follows.
 --
 -- Keys beside those of the topic T of a board, with the same hash tag:
 --   notes:{T}    hash    note id -> the note as JSON
@@ -104,18 +104,23 @@ local function forget_a_board(boards)
   end
 end
 
--- Why the board takes no further note; nil, and the board is known, when it does.
-local function no_room(boards, a)
-  local order = 'order:{' .. a.topic .. '}'
-  if has(order, a.max_notes) then
-    return { 'full', 'board' }
-  end
+-- Why there may be no such board; nil, and the board is known, when it may. `empty_since`: 0 when it has a note.
+local function no_room_for_board(boards, a, empty_since)
   local is_new = redis.call('ZADD', boards, 'NX', 0, a.topic) == 1
-  if is_new and not has(order, 1) and has(boards, a.max_boards + 1) and not forget_a_board(boards) then
+  if is_new and not has('order:{' .. a.topic .. '}', 1) and has(boards, a.max_boards + 1)
+    and not forget_a_board(boards) then
     redis.call('ZREM', boards, a.topic)
     return { 'full', 'boards' }
   end
-  redis.call('ZADD', boards, 0, a.topic)
+  redis.call('ZADD', boards, empty_since, a.topic)
+end
+
+-- Why the board takes no further note; nil, and the board is known, when it does.
+local function no_room(boards, a)
+  if has('order:{' .. a.topic .. '}', a.max_notes) then
+    return { 'full', 'board' }
+  end
+  return no_room_for_board(boards, a, 0)
 end
 
 -- The time of a new note. `created_at` never goes back on a board, so that it has the order of the list, also when a
@@ -174,7 +179,17 @@ local function note_create(keys, args)
   return { 'created', note }
 end
 
--- Finds a note for a change; `versions` are those that the caller accepts, any when absent.
+-- Whether the caller accepts this version: one of `versions`, any when absent.
+local function accepts(a, version)
+  for _, accepted in ipairs(a.versions or { version }) do
+    if accepted == version then
+      return true
+    end
+  end
+  return false
+end
+
+-- Finds a note for a change.
 local function find(a)
   local json = redis.call('HGET', 'notes:{' .. a.topic .. '}', a.id)
   if not json then
@@ -182,10 +197,8 @@ local function find(a)
   end
   json = with_position(json, a.topic, a.id)
   local note = cjson.decode(json)
-  for _, version in ipairs(a.versions or { note.version }) do
-    if version == note.version then
-      return note, json
-    end
+  if accepts(a, note.version) then
+    return note, json
   end
   return nil, { 'conflict', json }
 end
@@ -286,11 +299,12 @@ end
 local STEP_BYTES, NOTE_BYTES = 128 * 1024, 128
 local CHUNK = 20
 
--- note_list: a part of a page of notes, newest first or as they hang on the wall, and the position that it reflects:
--- {cursor, token of the last note looked at or '' at the end, {note, ...}}.
+-- note_list: a part of a page of notes, newest first or as they hang on the wall, and the position and title that it
+-- reflects: {cursor, token of the last note looked at or '' at the end, {note, ...}, title, version of the title}.
 local function note_list(_, args)
   local a = cjson.decode(args[1])
-  local position = redis.call('HMGET', 'topic:{' .. a.topic .. '}', 'epoch', 'offset')
+  local position = redis.call('HMGET', 'topic:{' .. a.topic .. '}', 'epoch', 'offset', 'title', 'title_version')
+  local title, version = position[3] or '', position[4] or '0'
   local cursor = (position[1] or '0') .. '-' .. (position[2] or '0')
   local notes, folded = 'notes:{' .. a.topic .. '}', 'folded:{' .. a.topic .. '}'
   -- Inside a JSON string a quote follows a backslash, so no text can look like this.
@@ -301,7 +315,7 @@ local function note_list(_, args)
   while true do
     local ids, tokens = next_notes(a.topic, a.on_wall, after, is_search and CHUNK or a.limit)
     if #ids == 0 then
-      return { cursor, '', found }
+      return { cursor, '', found, title, version }
     end
     for i, text in ipairs(redis.call('HMGET', a.q and folded or notes, unpack(ids))) do
       after = tokens[i]
@@ -314,7 +328,7 @@ local function note_list(_, args)
         end
       end
       if #found == a.limit or (is_search and looked_at >= STEP_BYTES) then
-        return { cursor, #next_notes(a.topic, a.on_wall, after, 1) > 0 and after or '', found }
+        return { cursor, #next_notes(a.topic, a.on_wall, after, 1) > 0 and after or '', found, title, version }
       end
     end
   end

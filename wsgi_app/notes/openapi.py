@@ -12,7 +12,18 @@ from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema
 from openapi_pydantic.v3.v3_1 import OpenAPI
 from pydantic import BaseModel, TypeAdapter
 
-from wsgi_app.notes.models import BoardQuery, ListQuery, NewNote, Note, NoteChanges, NoteList, Problem, Ticket
+from wsgi_app.notes.models import (
+    BoardAbout,
+    BoardChanges,
+    BoardQuery,
+    ListQuery,
+    NewNote,
+    Note,
+    NoteChanges,
+    NoteList,
+    Problem,
+    Ticket,
+)
 
 Json = dict[str, Any]
 
@@ -25,7 +36,7 @@ is kept when it has 8 to 128 letters, digits, dots, dashes and underscores. The 
 carries the same id."""
 
 ANSWERED_HEADERS = {
-    "ETag": "What this answer reflects; of a note its version.",
+    "ETag": "What this answer reflects; of a note or a board its version.",
     "Location": "The address of the new note.",
     "Retry-After": "Seconds to wait before the next try.",
     "Set-Cookie": "The ticket once more, in a cookie that scripts cannot read, and the visitor's session.",
@@ -33,18 +44,19 @@ ANSWERED_HEADERS = {
 }
 SENT_HEADERS = {
     "Idempotency-Key": "A name that you make up for this write. A repeat with it is answered alike, no more.",
-    "If-Match": "The ETag of the note as you know it. When it is at another version, nothing is written.",
+    "If-Match": "The ETag of the note or board as you know it. At another version, nothing is written.",
     "If-None-Match": "The ETag of an earlier answer. While that holds, the answer is an empty 304.",
 }
 PATTERNS = {
     "Idempotency-Key": "^[!-~]{1,255}$",
+    "slug": "^[a-z0-9-]{1,64}$",
     "note_id": r"^[a-z0-9-]{1,64}\.[0-9a-f]{16}$",
 }
 PROBLEMS = {
     400: "The body is not JSON, or the Idempotency-Key has characters that it must not have.",
     403: "The request comes from a page of another site.",
-    404: "There is no such note.",
-    412: "The note is at another version; `ETag` says at which.",
+    404: "There is no such note, or this cannot be the name of a board.",
+    412: "The note or the board is at another version; `ETag` says at which.",
     413: "The body is over 64 KiB.",
     414: "The address is over 8 KiB.",
     415: "The body is not sent as `application/json`.",
@@ -65,7 +77,7 @@ def document() -> Json:
         {
             "openapi": "3.1.1",
             "info": {"title": "Corkboard", "version": "1", "description": ABOUT},
-            "tags": [{"name": "notes"}, {"name": "tickets"}, {"name": "about"}],
+            "tags": [{"name": "notes"}, {"name": "boards"}, {"name": "tickets"}, {"name": "about"}],
             "paths": _paths(),
             "components": {
                 "headers": {
@@ -127,6 +139,20 @@ def _paths() -> Json:
         {"200": _answer("A note as JSON on each line", _content("application/x-ndjson", {"type": "string"}))},
         parameters=_query(BoardQuery),
     )  # fmt: skip
+    get_board = _operation(
+        "get_board", "The title of a board", (404, *BUSY),
+        {"200": _answer("The board, with a title or not", _model(BoardAbout), "ETag"), **unchanged},
+        parameters=[_sent("If-None-Match")], tag="boards",
+    )  # fmt: skip
+    update_board = _operation(
+        "update_board", "Give a board a title", (404, 412, *BODY, *BUSY, 507),
+        {"200": _answer("The board; with a new title at its next version", _model(BoardAbout), "ETag")},
+        parameters=[_sent("If-Match")], body=_model(BoardChanges), tag="boards",
+    )  # fmt: skip
+    draw_board = _operation(
+        "draw_address", "The address of a board as a QR code", (404, 429),
+        {"200": _answer("The code", _content("image/svg+xml", {"type": "string"}))}, tag="boards",
+    )  # fmt: skip
     create_ticket = _operation(
         "create_ticket", "A ticket for topics that are not public", (403, 429),
         {"201": _answer("The ticket", _model(Ticket), "Set-Cookie")}, tag="tickets",
@@ -137,6 +163,7 @@ def _paths() -> Json:
         {"200": _answer("OpenAPI 3.1", anything, "ETag"), **unchanged},
         parameters=[_sent("If-None-Match")], tag="about",
     )  # fmt: skip
+    slug = _parameter("path", "slug", "The board's name in addresses", required=True)
     note_id = _parameter("path", "note_id", "The note's `id`", required=True)
     return {
         "/api/notes": {"get": list_notes, "post": create_note},
@@ -145,6 +172,8 @@ def _paths() -> Json:
             "parameters": [note_id], "get": get_note, "patch": update_note, "delete": delete_note,
         },
         "/api/notes/{note_id}/restore": {"parameters": [note_id], "post": restore_note},
+        "/api/boards/{slug}": {"parameters": [slug], "get": get_board, "patch": update_board},
+        "/api/boards/{slug}/qr.svg": {"parameters": [slug], "get": draw_board},
         "/api/tickets": {"post": create_ticket},
         "/api/openapi.json": {"get": describe},
     }  # fmt: skip

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from corkboard.store import default
 from wsgi_app.notes import words
 from wsgi_app.notes.api import SHARED
+from wsgi_app.notes.boards import title_for_page
 from wsgi_app.notes.models import COLORS, LONGEST
 
 blueprint = Blueprint("pages", __name__)
@@ -40,7 +41,8 @@ def wall(board: str) -> WerkzeugResponse:
     if not BOARD.fullmatch(board):
         raise NotFound("A board's name has 1 to 64 small letters, digits and dashes.")
     spoken = words.context(words.language())
-    page = render_template("wall.html", board=board, colors=COLORS, longest=LONGEST, **spoken)
+    title = title_for_page(board)
+    page = render_template("wall.html", board=board, title=title, colors=COLORS, longest=LONGEST, **spoken)
     # The same for everybody who reads this language, so nginx may keep it for a moment.
     headers = {"Cache-Control": SHARED, "Vary": "Accept-Language"}
     return Response(page, headers=headers, content_type="text/html; charset=utf-8")

@@ -22,7 +22,9 @@ from wsgi_app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-FUNCTIONS = tuple(Path(__file__).with_name(name) for name in ("deleted.lua", "places.lua", "notes.lua"))
+FUNCTIONS = tuple(
+    Path(__file__).with_name(f"{name}.lua") for name in ("deleted", "places", "notes", "boards")
+)
 IDEMPOTENCY = "idem:{notes}"
 BOARDS = "order:{boards}"
 # The board is part of the id, so that an id alone leads to the note's topic.
@@ -40,10 +42,10 @@ class NoSuchNote(Exception):
 
 
 class VersionConflict(Exception):
-    """The note is not at a version that the caller accepts."""
+    """The note, or the board, is not at a version that the caller accepts."""
 
     def __init__(self, current: bytes) -> None:
-        super().__init__("the note has changed")
+        super().__init__("it has changed")
         self.current = current
 
 
@@ -61,11 +63,12 @@ class BoardFull(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """Notes as JSON, in order; where the next page begins; the topic's position at that moment."""
+    """Notes as JSON, in order; where the next page begins; the topic's position and the board then."""
 
     notes: list[bytes]
     next: str | None
     cursor: str
+    board: bytes
 
 
 def connect(settings: Settings) -> Store:
@@ -135,7 +138,7 @@ def create(
         arguments["idempotency_key"] = idempotency_key
         arguments["fingerprint"] = hashlib.sha256(sent.encode()).hexdigest()
         keys += [IDEMPOTENCY, f"{IDEMPOTENCY}:{client}"]
-    return _checked(_finish("note_create", topic, {**facts(), **arguments}, keys))
+    return checked(_finish("note_create", topic, {**facts(), **arguments}, keys))
 
 
 def get(note_id: str) -> bytes:
@@ -151,7 +154,7 @@ def get(note_id: str) -> bytes:
     if POSITION in body[POSITION_WITHIN:]:
         found: bytes | None = body
     else:
-        found = _call("note_get", topic, {"id": note_id})
+        found = call("note_get", topic, {"id": note_id})
     if found is None:
         raise NoSuchNote
     return found
@@ -205,7 +208,7 @@ def page(query: ListQuery) -> Page:
         step = _step(query, page.next, query.limit - len(page.notes))
         if step.cursor != page.cursor:
             break  # a page reflects one moment; the next one goes on from here
-        page = Page(page.notes + step.notes, step.next, step.cursor)
+        page = Page(page.notes + step.notes, step.next, step.cursor, step.board)
     return page
 
 
@@ -219,8 +222,9 @@ def _step(query: ListQuery, after: str | None, limit: int) -> Page:
         arguments["q"] = query.q
     if query.done is not None:
         arguments["done"] = query.done
-    cursor, last, found = _call("note_list", topic_of(query.board), arguments, read=True)
-    return Page(found, last.decode() or None, cursor.decode())
+    cursor, last, found, *title = call("note_list", topic_of(query.board), arguments, read=True)
+    board = board_as_json(query.board, *title)
+    return Page(found, last.decode() or None, cursor.decode(), board)
 
 
 def export(board: str) -> Iterator[bytes]:
@@ -247,20 +251,26 @@ def _write(
 ) -> bytes:
     accepted = {} if versions is None else {"versions": versions}
     arguments = {**facts(), "type": event, **arguments, **accepted, "id": note_id}
-    return _checked(_finish(function, _topic_of_note(note_id), arguments, more_keys))
+    return checked(_finish(function, _topic_of_note(note_id), arguments, more_keys))
 
 
 def _finish(function: str, topic: str, arguments: dict[str, Any], more_keys: Sequence[str]) -> list[bytes]:
     """Calls until all notes are in the wall's own order: each call brings some there, and lets others in."""
-    while (answer := _call(function, topic, arguments, more_keys)) == [b"behind"]:
+    while (answer := call(function, topic, arguments, more_keys)) == [b"behind"]:
         pass
     found: list[bytes] = answer
     return found
 
 
-def _call(
+def board_as_json(slug: str, title: bytes | None, version: bytes | None) -> bytes:
+    """A board as boards.lua writes it. A board without a title is at version 0."""
+    return _encode({"slug": slug, "title": (title or b"").decode(), "version": int(version or 0)}).encode()
+
+
+def call(
     function: str, topic: str, arguments: dict[str, Any], more_keys: Sequence[str] = (), read: bool = False
 ) -> Any:
+    """Calls a function of notes.lua or boards.lua. Raises StoreUnavailable."""
     if not read and "call" not in arguments:
         # By this name Redis knows a call that is sent again, because the connection was lost.
         arguments["call"] = secrets.token_hex(8)
@@ -275,7 +285,8 @@ def _topic_of_note(note_id: str) -> str:
     return topic_of(match[1])
 
 
-def _checked(answer: list[bytes]) -> bytes:
+def checked(answer: list[bytes]) -> bytes:
+    """What a function answered, or what it refused as an exception."""
     match answer:
         case [b"missing"]:
             raise NoSuchNote
