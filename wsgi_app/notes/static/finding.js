@@ -1,9 +1,10 @@
 /**
- * Search, filter, and the way from board to board.
+ * Search and filter.
  *
  * @typedef {() => Promise<void>} Refresh shows what the filter asks for
  */
-import { board, filter } from "./cards.js";
+import { filter } from "./cards.js";
+import { reveal } from "./folding.js";
 import { element, list, sorted, t } from "./paper.js";
 
 const PAUSE = 180;
@@ -19,7 +20,7 @@ export function find(refresh) {
 }
 
 /** @param {Refresh} refresh */
-async function findNow(refresh) {
+export async function findNow(refresh) {
   clearTimeout(timer);
   if (!read()) return;
   const { q, done } = filter;
@@ -79,36 +80,7 @@ function mark() {
     }
   }
   CSS.highlights.set("found", new Highlight(...ranges));
-}
-
-/** @param {HTMLFormElement} form @param {Refresh} refresh */
-export function submit(form, refresh) {
-  if (form === finder) findNow(refresh);
-  else go(form);
-}
-
-/** Any words make a name: "Kitchen list" leads to kitchen-list. @param {HTMLFormElement} form */
-function go(form) {
-  const field = /** @type {HTMLInputElement} */ (form.elements.namedItem("board"));
-  const name = field.value.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "").slice(0, 64);
-  field.setCustomValidity(name ? "" : t("bad-name"));
-  if (name) location.assign(`/b/${name}`);
-  else field.reportValidity();
-}
-
-export async function copyAddress() {
-  const address = new URL(`/b/${board}`, location.href).href;
-  const button = element("copy");
-  const label = button.textContent;
-  try {
-    await navigator.clipboard.writeText(address);
-    button.textContent = t("copied");
-  } catch {
-    // The clipboard is open to secure origins only.
-    prompt(t("board-address"), address);
-  }
-  setTimeout(() => (button.textContent = label), 2000);
+  reveal(ranges);
 }
 
 /** @param {Refresh} refresh */

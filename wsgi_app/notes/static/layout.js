@@ -10,11 +10,14 @@
  *   looks for the shortest one; `y`: where the next card goes; `slack`: what it hangs too low, so that a change
  *   further up does not move what is being read
  */
-import { ALL_IN_PAGE, attach, element, list, measure, observeHeights, rehang, sorted, t } from "./paper.js";
+import { ALL_IN_PAGE, attach, element, isFolded, list, measure, observeHeights, rehang, sorted, t } from "./paper.js";
 
 const NARROWEST = 15; // rem
 /** What the form counts for: who writes a long text in it moves no note to another column. */
 const FORM = 17; // rem
+
+/** How high a folded note is, about. */
+const FOLDED = 24; // rem
 
 const wall = element("wall");
 const form = element("composer");
@@ -44,10 +47,11 @@ export function schedule() {
 }
 
 /** A guess for what has not been shown yet. @param {Card} card */
-function estimate({ note: { text } }) {
+function estimate({ note }) {
+  const { text } = note;
   const perLine = width / (text.length < 50 ? 14 : 10);
   const lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / perLine)), 0);
-  return Math.max(9.5 * rem, lines * 1.6 * rem + 6 * rem);
+  return Math.max(9.5 * rem, isFolded(note) ? FOLDED * rem : lines * 1.6 * rem + 6 * rem);
 }
 
 /** Lays everything out anew, if the window or its letters have another size. */

@@ -4,7 +4,8 @@
  * @typedef {import("./api.js").Failure} Failure
  * @typedef {import("./paper.js").Note} Note
  * @typedef {import("/ws/client/types").Event} Event
- * @typedef {{notes: Note[], next: string | null, cursor: string, meanwhile: Event[]}} Page `meanwhile`: events that
+ * @typedef {import("./paper.js").Board} Board
+ * @typedef {{notes: Note[], board?: Board, next: string | null, cursor: string, meanwhile: Event[]}} Page `meanwhile`: events that
  *   came while it was on its way
  */
 import { reason, request, say } from "./api.js";

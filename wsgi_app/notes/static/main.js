@@ -14,7 +14,7 @@ import { checkDrafts, giveBack, giveBackDraft, openComposer } from "./composer.j
 import { later } from "./later.js";
 import { isReading, letIn, observe, render } from "./layout.js";
 import { append, fetchNow, overhear, refresh, replace, showMore } from "./lists.js";
-import { cards, element, list, locale, sorted, t } from "./paper.js";
+import { about, cards, element, list, locale, sorted, t } from "./paper.js";
 import { openQueue, send } from "./queue.js";
 import { isShortcut } from "./shortcuts.js";
 
@@ -45,6 +45,9 @@ const changing = later("./changing.js", () => import("./changing.js"));
 const finding = later("./finding.js", () => import("./finding.js"));
 const arranging = later("./arranging.js", () => import("./arranging.js"));
 const selecting = later("./selecting.js", () => import("./selecting.js"));
+const boards = later("./boards.js", () => import("./boards.js"));
+const folding = later("./folding.js", () => import("./folding.js"));
+const titling = later("./title.js", () => import("./title.js"));
 const undoing = later("./undo.js", () => import("./undo.js"));
 const news = later("./news.js", () => import("./news.js"));
 const keeping = later("./offline.js", () => import("./offline.js"));
@@ -81,13 +84,10 @@ on("keydown", list, (event) => {
   changing().then(({ step }) => step(event), () => undefined);
 });
 on("input", element("finder"), () => finding().then(({ find }) => find(refresh), sayUnloaded));
-for (const id of ["finder", "go"]) {
-  on("submit", element(id), (event) => {
-    event.preventDefault();
-    finding().then(({ submit }) => submit(event.target, refresh), sayUnloaded);
-  });
-}
-on("click", element("copy"), () => finding().then(({ copyAddress }) => copyAddress(), sayUnloaded));
+on("submit", element("finder"), (event) => {
+  event.preventDefault();
+  finding().then(({ findNow }) => findNow(refresh), sayUnloaded);
+});
 on("click", element("everything"), () => finding().then(({ showEverything }) => showEverything(refresh), sayUnloaded));
 on("keydown", document.body, (event) => {
   if (!isShortcut(event)) return;
@@ -97,6 +97,21 @@ on("keydown", document.body, (event) => {
 on("click", element("keys"), () => keys().then(({ openSheet }) => openSheet(), sayUnloaded));
 on("click", element("print"), () =>
   printing().then(({ printBoard }) => printBoard().catch(({ message }) => say(message)), sayUnloaded));
+on("submit", element("go"), (event) => {
+  event.preventDefault();
+  boards().then(({ go }) => go(event.target), sayUnloaded);
+});
+on("click", element("copy"), () => boards().then(({ copyAddress }) => copyAddress(), sayUnloaded));
+on("toggle", element("boards"), ({ newState }) => {
+  if (newState === "open") boards().then(({ open }) => open(), sayUnloaded);
+});
+on("click", list, ({ target }) => {
+  if (target.closest(".fold")) folding().then(({ turn }) => turn(target), sayUnloaded);
+});
+// Whatever scrolls to a place inside a folded note, as "find in page" does, wants to see it.
+list.addEventListener("scroll", (/** @type {any} */ { target }) => {
+  if (target.matches("[data-folded] > .text")) folding().then(({ unfold }) => unfold(target), sayUnloaded);
+}, true);
 on("click", more, showMore);
 on("click", element("newer"), () => {
   letIn();
@@ -111,7 +126,7 @@ function warmUp() {
   style.href = new URL("./late.css", import.meta.url).href;
   document.head.append(style);
   meeting().then(({ meet }) => meet(here), () => undefined);
-  Promise.allSettled([arranging(), finding(), meeting(), sending(), deciding(), keys(), printing()])
+  Promise.allSettled([arranging(), finding(), boards(), folding(), meeting(), sending(), deciding(), keys(), printing()])
     .then(keeping)
     .then(({ keepPage }) => keepPage())
     .catch(() => undefined);
@@ -123,12 +138,26 @@ setTimeout(() => signs.signal.aborted || warmUp(), 10_000);
 
 // --- The page -----------------------------------------------------------------------------------
 
+/** Shows what the board is called, and remembers that it was here. The HTML may be a moment older than the list.
+ * @param {import("./paper.js").Board | undefined} known @param {boolean} [force] it counts, even if its version is lower */
+function showBoard(known, force = false) {
+  if (known && (force || known.version > about.version)) Object.assign(about, known);
+  const shown = element("title").textContent;
+  if (shown !== (about.title || board)) titling().then(({ showTitle }) => showTitle(), () => undefined);
+  try {
+    localStorage[`corkboard:recent:${board}`] = JSON.stringify({ at: Date.now(), title: about.title });
+  } catch {
+    // Storage is forbidden or full.
+  }
+}
+
 let trimming = false;
 
 /** @param {Event} event */
 function receive(event) {
   const { type, data, request_id } = event;
   overhear(event);
+  if (type === "board.updated") return showBoard(data);
   tick();
   apply(event);
   if (type === "note.deleted" && !cards.has(data.id)) giveBackDraft(data.id);
@@ -147,6 +176,7 @@ async function resync() {
   deleted.clear();
   const page = await fetchNow();
   replace(page);
+  showBoard(page.board, true);
   realtime?.subscribe(topic, page.cursor);
   checkDrafts();
 }
@@ -202,6 +232,7 @@ async function begin() {
   const first = await fetchNow(true);
   list.ariaBusy = "false";
   append(first);
+  showBoard(first.board);
   render();
   if (location.search) finding().then(({ showFound }) => showFound(), () => undefined);
   checkDrafts();

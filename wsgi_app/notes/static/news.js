@@ -4,11 +4,17 @@
 import { element, t } from "./paper.js";
 
 const GATHER_FOR = 1000;
-const title = document.title;
+let title = document.title;
 
 /** What has not been told yet: a burst is told as a number. @type {string[]} */
 let news = [];
 let unseen = 0;
+
+/** Gives the document another title. @param {string} text */
+export function entitle(text) {
+  title = text;
+  document.title = unseen ? `(${unseen}) ${title}` : title;
+}
 
 /** @param {string} text of a new note */
 export function tell(text) {

@@ -3,6 +3,7 @@
  *
  * @typedef {{id: string, board: string, text: string, color: string, position: string, done: boolean, author?: string,
  *   version: number, created_at: string, updated_at: string}} Note
+ * @typedef {{slug: string, title: string, version: number}} Board
  * @typedef {{changed: (note: Note) => void, removed: () => void}} Editor told what happens to its note meanwhile
  * @typedef {object} Card a note and its place on the wall
  * @property {Note} base as the server says it; version 0: it does not have it yet
@@ -20,8 +21,14 @@ import { isLate, waits } from "./waiting.js";
 /** Up to this many notes, all are in the document, for "find in page" and screen readers. */
 export const ALL_IN_PAGE = 300;
 const TILTS = 7;
-/** A sentence's own signs behind it are not part of an address. */
-const ADDRESS = /\bhttps?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi;
+/** Code between three backticks, where a word behind the first ones names its language, or between single ones; and
+ * addresses: a sentence's own signs behind it are not part of one. */
+const MARKED = /\x60{3}(?:[\w+#.-]*\n)?([^]+?)\n?\x60{3}|\x60([^\x60\n]+)\x60|\bhttps?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi;
+/** Letters of a line of code that may not fit. */
+const WIDE = 24;
+/** A note is folded when it has more lines than this, of so many letters: more than fold away at any width. */
+const MOST_LINES = 16;
+const LINE = 55;
 
 export const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 
@@ -86,6 +93,8 @@ export function rehang(card) {
 
 /** `next`: token of the page after the last one that was fetched; null: there is none. @type {{next: string | null}} */
 export const paging = { next: null };
+/** What this board is called; version -1: not known yet. @type {Board} */
+export const about = { slug: "", title: "", version: -1 };
 
 /** A card looks the same in every tab and after every reload. @param {string} id */
 const tilt = (id) => [...id].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 9973, 7) % TILTS;
@@ -101,22 +110,58 @@ function make(card) {
   return item;
 }
 
-/** Writes text in which addresses can be followed. Nothing in it is markup.
+/** Writes text in which code is set as code, and addresses can be followed. Nothing in it is markup.
  * @param {HTMLElement} where @param {string} text */
 function write(where, text) {
   where.replaceChildren();
   let end = 0;
-  for (const { 0: address, index } of text.matchAll(ADDRESS)) {
-    const link = document.createElement("a");
-    Object.assign(link, { href: address, textContent: address, target: "_blank", rel: "noopener noreferrer" });
-    where.append(text.slice(end, index), link);
-    end = index + address.length;
+  for (const { 0: whole, 1: block, 2: words, index } of text.matchAll(MARKED)) {
+    const between = text.slice(end, index);
+    // A block begins a line anyway.
+    where.append(block ? between.replace(/\n$/, "") : between, block || words ? code(block, words) : link(whole));
+    end = index + whole.length;
+    if (block && text[end] === "\n") end += 1;
   }
   where.append(text.slice(end));
 }
 
+/** @param {string} address */
+function link(address) {
+  const made = document.createElement("a");
+  return Object.assign(made, { href: address, textContent: address, target: "_blank", rel: "noopener noreferrer" });
+}
+
+/** @param {string | undefined} block @param {string} words */
+function code(block, words) {
+  const made = Object.assign(document.createElement("code"), { textContent: block ?? words });
+  made.classList.toggle("block", Boolean(block));
+  // What scrolls must be reached by keyboard.
+  if (block?.split("\n").some((line) => line.length > WIDE)) made.tabIndex = 0;
+  return made;
+}
+
+/** Long notes that somebody unfolded here, by id. @type {Set<string>} */
+export const unfolded = new Set();
+
+/** @param {Note} note */
+export function isFolded({ id, text }) {
+  return isLong(text) && !unfolded.has(id);
+}
+
+/** @param {string} text */
+const isLong = (text) => text.split("\n").reduce((sum, { length }) => sum + Math.max(1, Math.ceil(length / LINE)), 0) > MOST_LINES;
+
+/** Shows all of a long note, or its beginning. @param {Card} card */
+export function fold({ note, item }) {
+  const turn = /** @type {HTMLElement} */ (item?.querySelector(".fold"));
+  turn.hidden = !isLong(note.text);
+  turn.ariaExpanded = String(!isFolded(note));
+  item?.firstElementChild?.toggleAttribute("data-folded", isFolded(note));
+}
+
 /** Writes the note onto its paper. @param {Card} card */
-export function fill({ note, item }) {
+export function fill(card) {
+  const { note, item } = card;
   if (!item) return;
   const part = (/** @type {string} */ name) => /** @type {any} */ (item.querySelector(name));
   const paper = part(".note");
@@ -130,6 +175,7 @@ export function fill({ note, item }) {
   const isWaiting = !note.version || Boolean(entry && !entry.held && isLate(entry));
   paper.toggleAttribute("data-waiting", isWaiting);
   write(part(".text"), note.text);
+  fold(card);
   part(".author").hidden = !note.author;
   part(".author bdi").textContent = note.author ?? "";
   part("time").dateTime = note.created_at;

@@ -1,0 +1,41 @@
+/**
+ * Long notes: folded, until somebody wants to see all of one. It stays unfolded while the page is open.
+ *
+ * @typedef {import("./paper.js").Card} Card
+ */
+import { cards, fold, unfolded } from "./paper.js";
+
+/** @param {Element} inside @returns {Card | undefined} */
+const cardOf = (inside) => cards.get(/** @type {HTMLElement | null} */ (inside.closest("li"))?.dataset.id ?? "");
+
+/** @param {Element} target the button of a note, or in it */
+export function turn(target) {
+  const card = cardOf(target);
+  if (!card) return;
+  const { id } = card.note;
+  if (!unfolded.delete(id)) unfolded.add(id);
+  fold(card);
+  // Who folds a note that is higher than the window stays with it.
+  if (!unfolded.has(id)) requestAnimationFrame(() => target.scrollIntoView({ block: "nearest" }));
+}
+
+/** @param {Element} text of a note, or something in it */
+export function unfold(text) {
+  const card = cardOf(text);
+  if (!card) return;
+  unfolded.add(card.note.id);
+  fold(card);
+  text.scrollTop = 0;
+}
+
+/** Unfolds the notes in which one of these places is out of sight. @param {StaticRange[]} found */
+export function reveal(found) {
+  for (const { startContainer, startOffset, endContainer, endOffset } of found) {
+    const text = startContainer.parentElement?.closest("[data-folded] > .text");
+    if (!text) continue;
+    const range = document.createRange();
+    range.setStart(startContainer, startOffset);
+    range.setEnd(endContainer, endOffset);
+    if (range.getBoundingClientRect().bottom > text.getBoundingClientRect().bottom) unfold(text);
+  }
+}
