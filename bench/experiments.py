@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from bench import (
+    browser,
     fanout,
     http,
     http_floor,
@@ -30,7 +31,7 @@ STREAMS, POLLS = 100, 200
 BROWSERS = 1000
 IN_MEMORY = "FastAPI in memory"
 RUNS, FEW_RUNS = 5, 3  # few where runs differ little or take long
-SECONDS, LOSSY_SECONDS, IDLE_SECONDS = 4.0, 34.0, 20.0
+SECONDS, LOSSY_SECONDS, IDLE_SECONDS, BROWSER_SECONDS = 4.0, 34.0, 20.0, 10.0
 ENDS = ("at the beginning", "at the end")
 RATE = "deliveries_per_cpu_second"
 
@@ -105,6 +106,14 @@ def _our_opens(_seconds: float) -> Numbers:
         return {**found, "flask_requests": running.flask_requests() - before}
 
 
+def _browser(events: float, scrolls: bool) -> Measure:
+    def run(seconds: float) -> Numbers:
+        with stack() as running:
+            return browser.measure(f"http://127.0.0.1:{running.port}", events, scrolls, seconds)
+
+    return run
+
+
 def _fastapi_opens(_seconds: float) -> Numbers:
     with servers.uvicorn("bench.peers.memory_fastapi:app", {}, "--ws", "websockets-sansio") as (port, _):
         http.fill(port)
@@ -174,6 +183,12 @@ def all_experiments() -> list[Experiment]:
         Experiment("HTTP GET of the shared list", "requests_per_second", shared),
         Experiment("a thousand open a board", "seconds", {OURS: _our_opens, IN_MEMORY: _fastapi_opens}),
     ]
+    wall = {
+        f"{events} events per second{', scrolling' if scrolls else ''}": _browser(events, scrolls)
+        for events in (0.1, browser.RATE)
+        for scrolls in (False, True)
+    }
+    found.append(Experiment("2,000 notes in a browser", "frames_per_second", wall, FEW_RUNS, BROWSER_SECONDS))
     return found
 
 

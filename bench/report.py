@@ -20,6 +20,13 @@ DRIFT = 0.15
 COLUMNS = {
     "deliveries_per_cpu_second": "deliveries per CPU second",
     "deliveries_per_second": "deliveries per second",
+    "frames_per_second": "frames per second",
+    "longest_task_ms": "longest task ms",
+    "longest_pause_ms": "longest pause ms",
+    "task_share": "main thread busy",
+    "script_share": "of it scripts",
+    "heap_mebibytes": "JavaScript MiB",
+    "load": "load average",
     "events_per_read": "events per read",
     "busy": "CPUs used",
     "p99_ms": "p99 ms",

@@ -1,6 +1,7 @@
 /**
  * Stays connected: by which transport, how soon again after a loss, and when a better transport is tried.
  *
+ * @typedef {import("./types").ConnectionOptions} ConnectionOptions
  * @typedef {import("./types").Link} Link
  * @typedef {import("./types").LinkOwner} LinkOwner
  * @typedef {import("./types").Loss} Loss
@@ -17,11 +18,7 @@ const WAKE_ANSWER_WITHIN = 4_000;
 const CLIMB_FIRST = 8_000;
 const CLIMB_CAP = 300_000;
 
-/**
- * @param {Pick<LinkOwner, "transports" | "seen" | "place" | "log"> & {renewTicket?: () => Promise<unknown>,
- *   receive: (message: any) => void, reset: () => void,
- *   onStatus: (status: Status, transport: string | null) => void}} options `reset`: a connection has ended
- */
+/** @param {ConnectionOptions & Pick<LinkOwner, "transports">} options */
 export function stayConnected({ transports, seen, place, log, renewTicket, receive, reset, onStatus }) {
   /** What carries events now, or is about to. @type {Link | null} */
   let current = null;
@@ -29,7 +26,7 @@ export function stayConnected({ transports, seen, place, log, renewTicket, recei
   let trial = null;
   /** @type {Status | ""} */
   let status = "";
-  /** @type {string | null} */
+  /** @type {import("./types").Transport | null} */
   let transport = null;
   const retry = retries(transports);
   const ticket = renewals(renewTicket);
@@ -172,6 +169,7 @@ export function stayConnected({ transports, seen, place, log, renewTicket, recei
 
   return {
     ask,
+    wake,
     /** Who was sent away comes back: this topic may be allowed. @param {string} topic */
     subscribe: (topic) => (status === "stopped" && !isClosed ? open(0) : ask(topic)),
     unsubscribe: (/** @type {string} */ topic) => [current, trial].forEach((link) => link?.unsubscribe(topic)),

@@ -17,11 +17,9 @@
  * @typedef {import("./types").Options} Options
  * @typedef {import("./types").Realtime} Realtime
  */
-import { call, callbacks } from "./callbacks.js";
-import { stayConnected } from "./connection.js";
+import { client } from "./client.js";
 import { isWithin } from "./cursor.js";
-import { topicList } from "./topics.js";
-import { TRANSPORTS } from "./transports.js";
+import { openOwn } from "./own.js";
 
 export { isWithin };
 
@@ -30,51 +28,4 @@ export { isWithin };
  * @param {Options} options
  * @returns {Realtime}
  */
-export function connect({ topics, url = "/", ticket, renewTicket, snapshot, me, debug, ...handlers }) {
-  const { origin, pathname } = new URL(url, globalThis.location?.href);
-  const base = origin + pathname.replace(/\/$/, "");
-  const { on, off, emit } = callbacks();
-  for (const [option, handler] of Object.entries(handlers)) {
-    // `onEvent` is short for `on("event", …)`.
-    if (handler) on(option.slice(2).toLowerCase(), handler);
-  }
-  const list = topicList({
-    emit,
-    ask: (topic) => connection.ask(topic),
-    renew: () => connection.renew(),
-    snapshot,
-  });
-  const given = Array.isArray(topics) ? topics.map((topic) => /** @type {const} */ ([topic, null])) : Object.entries(topics);
-  for (const [topic, since] of given) list.add(topic, since);
-  const connection = stayConnected({
-    transports: TRANSPORTS,
-    seen: list.seen,
-    log: (...what) => void (debug && console.debug("realtime:", ...what)),
-    place: () => ({ base, ticket: call(ticket) ?? null, me: (topic) => call(me, topic) }),
-    renewTicket,
-    receive: list.receive,
-    reset: list.reset,
-    onStatus: (status, transport) => emit("status", status, transport),
-  });
-
-  return {
-    on,
-    off,
-    state: list.state,
-    subscribe(topic, since = null) {
-      list.add(topic, since);
-      connection.subscribe(topic);
-    },
-    unsubscribe(topic) {
-      if (list.remove(topic)) connection.unsubscribe(topic);
-    },
-    introduce(topic) {
-      if (list.seen.has(topic)) connection.ask(topic);
-    },
-    whisper: (topic, data) => list.seen.has(topic) && connection.whisper(topic, data),
-    close() {
-      connection.close();
-      list.clear();
-    },
-  };
-}
+export const connect = (options) => client(options, openOwn);

@@ -82,6 +82,28 @@ export interface LinkOwner {
   lost: (link: Link, loss: Loss) => void;
 }
 
+export type ConnectionOptions = Pick<LinkOwner, "seen" | "place" | "log"> & {
+  renewTicket?: () => Promise<unknown>;
+  receive: (message: any) => void;
+  /** A connection has ended. */
+  reset: () => void;
+  onStatus: (status: Status, transport: Transport | null) => void;
+};
+
+/** What stays connected. */
+export interface Connection {
+  /** Subscribes to a topic from what was seen last, over what is open. */
+  ask: (topic: string) => void;
+  /** The same; who was sent away comes back. */
+  subscribe: (topic: string) => void;
+  unsubscribe: (topic: string) => void;
+  /** Whether it was sent. */
+  whisper: (topic: string, data: any) => boolean;
+  /** Whether it comes back with a new ticket. */
+  renew: () => Promise<boolean>;
+  close: () => void;
+}
+
 /** What a page brings along, in `data-realtime`: the cursor of each topic (null: unknown), and a ticket for them. */
 export interface Listening {
   topics: Record<string, string | null>;

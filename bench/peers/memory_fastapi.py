@@ -9,12 +9,14 @@ from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 
 from fastapi import FastAPI, WebSocket
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader
 
+from asgi_app.client import joining
 from bench.peers.notes import NewNote, Note
 from examples.step7_two_workers import ConnectionManager
 from wsgi_app.notes import words
@@ -26,9 +28,16 @@ PAGE = TEMPLATES.get_template("wall.html").render(
     board="main", colors=["khaki"], longest=2000, **words.context("en")
 )
 
+# The scripts as Corkboard serves them, for as long as this process lives.
+SCRIPTS = TemporaryDirectory()
+joining.write(ROOT / "wsgi_app" / "notes" / "static", Path(SCRIPTS.name, "static"), "main.js")
+Path(SCRIPTS.name, "client").mkdir()
+for name, content in joining.joined(ROOT / "asgi_app" / "client").items():
+    Path(SCRIPTS.name, "client", name).write_bytes(content)
+
 app = FastAPI()
-app.mount("/static", StaticFiles(directory=ROOT / "wsgi_app" / "notes" / "static"))
-app.mount("/ws/client", StaticFiles(directory=ROOT / "asgi_app" / "client"))
+app.mount("/static", StaticFiles(directory=Path(SCRIPTS.name, "static")))
+app.mount("/ws/client", StaticFiles(directory=Path(SCRIPTS.name, "client")))
 manager = ConnectionManager()
 
 

@@ -15,7 +15,7 @@ from tests.harness.node import NODE
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a page's own script imports.
-PUBLIC = {"realtime.js": {"connect", "isWithin"}}
+PUBLIC = {"realtime.js": {"connect", "isWithin"}, "shared.js": {"connect"}, "own.js": {"openOwn"}}
 
 COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*?$", re.DOTALL | re.MULTILINE)
 IMPORT = re.compile(r"^import\s+(?:(?P<names>[^;\"]+?)\s+from\s+)?\"(?P<from>[^\"]+)\"", re.MULTILINE)

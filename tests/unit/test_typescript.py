@@ -12,7 +12,7 @@ import pytest
 
 from local.settings import ROOT
 
-TYPES = ROOT / "asgi_app" / "client" / "public" / "realtime.d.ts"
+TYPES = ROOT / "asgi_app" / "client" / "public"
 USER = Path(__file__).with_name("client") / "user.ts"
 
 
@@ -28,8 +28,7 @@ def tsc() -> str:
 
 
 def test_a_typescript_user_compiles_and_the_mistakes_are_found(tsc: str, tmp_path: Path) -> None:
-    (tmp_path / "types").mkdir()
-    shutil.copy(TYPES, tmp_path / "types")
+    shutil.copytree(TYPES, tmp_path / "types")
     shutil.copy(USER, tmp_path)
     page = (ROOT / "docs" / "reference" / "client.md").read_text()
     (documented,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)

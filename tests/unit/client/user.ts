@@ -1,6 +1,7 @@
 /** What somebody who writes TypeScript does, and what the compiler keeps them from. */
 import { connect, isWithin } from "/ws/client/realtime.js";
 import type { Event, Options, Realtime, Status, TopicState, Transport } from "/ws/client/realtime.js";
+import { connect as connectShared } from "/ws/client/shared.js";
 
 interface Order {
   id: number;
@@ -33,6 +34,7 @@ realtime.subscribe("stock", "a-1");
 realtime.unsubscribe("stock");
 const state: TopicState | undefined = realtime.state("stock");
 console.log(isSaid, state, isWithin("a-2", "a-1"));
+connectShared({ share: "ada", topics: ["orders"] }).close();
 
 // @ts-expect-error: topics are missing
 connect({});
@@ -44,3 +46,7 @@ connect({ topics: [], snapshot: async () => ({}) });
 realtime.on("refuse", () => undefined);
 // @ts-expect-error: a topic is a string
 realtime.subscribe(7);
+// @ts-expect-error: whom tabs share it with is missing
+connectShared({ topics: ["orders"] });
+// @ts-expect-error: a connection of one's own is not shared
+connect({ share: "ada", topics: ["orders"] });

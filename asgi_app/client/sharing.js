@@ -1,0 +1,184 @@
+/**
+ * A tab's end of a connection that tabs share: shared-worker.js has the other one. Loaded only where it is wanted.
+ *
+ * It stands in for connection.js. What was seen of each topic stays with the tab, so that whatever becomes of the worker or
+ * of the tab, the tab goes on from there. A tab that is put aside or frozen leaves, and comes back with what it has seen.
+ *
+ * @typedef {import("./types").Connection} Connection
+ * @typedef {import("./types").ConnectionOptions} ConnectionOptions
+ */
+
+/** Milliseconds. A worker ends without a word when its process does. */
+const ASK_EVERY = 15_000;
+const ANSWER_WITHIN = 8_000;
+const WAKE_ANSWER_WITHIN = 4_000;
+/** One that never answered does not work here. */
+const FIRST_ANSWER_WITHIN = 6_000;
+
+/**
+ * @param {string} share what tabs must have in common, beside server and ticket
+ * @param {ConnectionOptions} options
+ * @param {() => void} giveUp there is no worker to be had
+ * @returns {Connection}
+ */
+export function shareConnection(share, { seen, place, renewTicket, receive, reset, onStatus, log }, giveUp) {
+  /** What differs has a worker of its own. */
+  const name = JSON.stringify({ share, base: place().base, ticket: place().ticket, canRenew: Boolean(renewTicket) });
+  /** @type {any} */
+  let port = null;
+  let hasAnswered = false;
+  /** Who can whisper. */
+  let isSocket = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let asking;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let deadline;
+  /** Those who wait to hear whether there is a new ticket. @type {((isNew: boolean) => void)[]} */
+  let renewals = [];
+
+  /** What the worker says of a topic that this tab is on. */
+  const acts = {
+    status(/** @type {any} */ { status, transport }) {
+      isSocket = transport === "websocket";
+      onStatus(status, transport);
+    },
+    /** The connection has ended: the next one is to go on from here, with the ticket of now. */
+    reset: () => attach(),
+    /** Asked of one tab for all. */
+    async renew() {
+      let isNew = true;
+      try {
+        isNew = (await renewTicket?.()) !== false;
+      } catch (error) {
+        console.warn("realtime: the ticket could not be renewed:", error);
+      }
+      say({ act: "renewed", isNew, ticket: place().ticket });
+    },
+    renewed(/** @type {any} */ { isNew }) {
+      const waiting = renewals;
+      renewals = [];
+      for (const tell of waiting) tell(isNew);
+    },
+    /** It took this tab for gone. */
+    unknown: () => attach(),
+    alive: () => undefined,
+  };
+
+  const here = () => {
+    const { ticket, me } = place();
+    return { ticket, me: Object.fromEntries([...seen.keys()].map((topic) => [topic, me(topic)])) };
+  };
+
+  /** @param {any} message */
+  function say(message) {
+    port?.postMessage(message);
+  }
+
+  /** @param {any} message */
+  function hear({ act, message, ...rest }) {
+    hasAnswered = true;
+    clearTimeout(deadline);
+    deadline = undefined;
+    if (message) receive(message);
+    else acts[/** @type {keyof typeof acts} */ (act)](rest);
+  }
+
+  /** @param {number} patience */
+  function expectAnswer(patience) {
+    say({ act: "alive" });
+    deadline ??= setTimeout(renewWorker, patience);
+  }
+
+  function askAgain() {
+    clearTimeout(asking);
+    asking = setTimeout(() => {
+      expectAnswer(ANSWER_WITHIN);
+      askAgain();
+    }, ASK_EVERY);
+  }
+
+  /** The same name is the same worker, in all tabs of the origin. */
+  function open() {
+    if (port) return;
+    /** @type {SharedWorker} */
+    let worker;
+    try {
+      worker = new SharedWorker(new URL("./shared-worker.js", import.meta.url), { name, type: "module" });
+    } catch {
+      return close(), giveUp();
+    }
+    worker.onerror = () => fail();
+    port = worker.port;
+    port.onmessage = (/** @type {MessageEvent} */ { data }) => hear(data);
+    attach();
+    expectAnswer(FIRST_ANSWER_WITHIN);
+    askAgain();
+  }
+
+  function attach() {
+    log("shares a connection");
+    reset();
+    say({ act: "attach", topics: [...seen], canRenew: Boolean(renewTicket), ...here() });
+  }
+
+  function leave() {
+    if (!port) return;
+    say({ act: "leave" });
+    port.close();
+    port = null;
+    clearTimeout(asking);
+    clearTimeout(deadline);
+    deadline = undefined;
+    acts.renewed({ isNew: false });
+    reset();
+  }
+
+  function fail() {
+    leave();
+    if (!hasAnswered) return close(), giveUp();
+    hasAnswered = false;
+    open();
+  }
+
+  function renewWorker() {
+    deadline = undefined;
+    log("the worker is gone");
+    acts.status({ status: "connecting", transport: null });
+    fail();
+  }
+
+  const listeners = new AbortController();
+  /** @param {EventTarget} target @param {string} type @param {(event: any) => void} act */
+  const on = (target, type, act) => target.addEventListener(type, act, { signal: listeners.signal });
+  on(document, "visibilitychange", () => document.hidden || !port || (say({ act: "wake" }), expectAnswer(WAKE_ANSWER_WITHIN)));
+  on(globalThis, "pagehide", leave);
+  on(globalThis, "pageshow", ({ persisted }) => persisted && open());
+  on(document, "freeze", leave);
+  on(document, "resume", open);
+
+  function close() {
+    listeners.abort();
+    leave();
+  }
+
+  /** @param {string} topic @param {boolean} isNew */
+  const ask = (topic, isNew) => say({ act: "ask", topic, since: seen.get(topic), me: place().me(topic), isNew });
+
+  acts.status({ status: "connecting", transport: null });
+  open();
+  return {
+    ask: (topic) => ask(topic, false),
+    subscribe: (topic) => ask(topic, true),
+    unsubscribe: (topic) => say({ act: "unsubscribe", topic }),
+    whisper(topic, data) {
+      if (isSocket) say({ act: "whisper", topic, data });
+      return isSocket;
+    },
+    renew() {
+      if (!port) return Promise.resolve(false);
+      say({ act: "renew" });
+      return new Promise((resolve) => renewals.push(resolve));
+    },
+    close,
+  };
+}
