@@ -61,6 +61,7 @@ def open_wall(chromium: Browser, stack: LocalStack, board: str) -> Iterator[Open
         base_url: str = stack.base_url,
         prepare: Callable[[Page], object] | None = None,
         wait: bool = True,
+        share: bool = False,
         **options: Any,
     ) -> Page:
         # What a service worker asks for, no route of a test sees.
@@ -68,6 +69,9 @@ def open_wall(chromium: Browser, stack: LocalStack, board: str) -> Iterator[Open
         context = chromium.new_context(base_url=base_url, **{**quiet, **options})
         contexts.append(context)
         context.set_default_timeout(60_000)
+        if not share:
+            # A socket that a worker holds, no route of a test sees.
+            context.add_init_script("delete globalThis.SharedWorker")
         page = context.new_page()
         if prepare:
             prepare(page)

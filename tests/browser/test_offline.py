@@ -146,7 +146,7 @@ def test_a_wall_without_the_sidecar_is_read_and_written_and_goes_live_later(
     open_wall: OpenWall, pin: Pin, cable: Cable
 ) -> None:
     pin("Here already")
-    cable.block("/ws/client/realtime.js", "/ws")
+    cable.block("/ws/client/shared.js", "/ws")
     page = open_wall(cable.base_url, wait=False)
     expect(texts(page)).to_have_text(["Here already"])
     write(page, "Written meanwhile")

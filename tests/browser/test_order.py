@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.harness.wall import act, edit, note, texts, write
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenWall, Pin
+    from tests.harness.cable import Cable
 
 pytestmark = pytest.mark.browser
 
@@ -54,6 +55,32 @@ def test_a_clock_that_is_set_back_between_two_notes_turns_nothing_round(open_wal
     page.unroute_all(behavior="wait")
     for one in (page, other):
         expect(texts(one)).to_have_text(["Two", "One"])
+
+
+def test_a_note_whose_answer_was_lost_hangs_where_the_server_has_it(
+    open_wall: OpenWall, pin: Pin, cable: Cable
+) -> None:
+    # Neither an event nor a page of the list says that the note is there.
+    cable.block("/ws/client/shared.js", "/ws")
+    page = open_wall(cable.base_url, wait=False, viewport={"width": 390, "height": 800})
+
+    def lose_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/notes", lose_answer)
+    with page.expect_event("requestfailed"):
+        write(page, "Mine")
+    for number in range(50):
+        pin(f"Later {number}")
+    later = [f"Later {number}" for number in reversed(range(50))]
+    search = page.get_by_label("Search notes")
+    search.fill("Later")
+    expect(texts(page)).to_have_text(later)
+    search.fill("")
+    expect(texts(page)).to_have_text(["Mine", *later])
+    page.unroute_all(behavior="wait")
+    expect(texts(page)).to_have_text([*later, "Mine"])
 
 
 def test_the_wall_is_the_same_whatever_was_added_and_deleted_before(open_wall: OpenWall, pin: Pin) -> None:

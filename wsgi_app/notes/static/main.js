@@ -35,7 +35,7 @@ const here = {
   introduce: () => void (connection.transport === "websocket" && realtime?.introduce(topic)),
 };
 
-/** @typedef {typeof import("/ws/client/realtime.js")} Client */
+/** @typedef {typeof import("/ws/client/shared.js")} Client */
 /** @type {ReturnType<Client["connect"]> | null} */
 let realtime = null;
 
@@ -170,15 +170,14 @@ function receive(event) {
   }
 }
 
-/** Events were lost: nothing that is shown can be trusted. Show the list again and go on from there. */
-async function resync() {
-  realtime?.unsubscribe(topic);
+/** Events were lost: nothing that is shown can be trusted. Shows the list again; what happens goes on from there. */
+async function showAnew() {
   deleted.clear();
   const page = await fetchNow();
   replace(page);
   showBoard(page.board, true);
-  realtime?.subscribe(topic, page.cursor);
   checkDrafts();
+  return page;
 }
 
 /** @type {{status: import("/ws/client/types").Status, transport: import("/ws/client/types").Transport | null,
@@ -215,7 +214,7 @@ async function client() {
   for (let attempt = 0; ; attempt += 1) {
     try {
       // A script that could not be fetched is not asked for again at the same address.
-      return /** @type {Client} */ (await import(`/ws/client/realtime.js${attempt ? `?${attempt}` : ""}`));
+      return /** @type {Client} */ (await import(`/ws/client/shared.js${attempt ? `?${attempt}` : ""}`));
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * Math.min(20_000, 1000 * 2 ** attempt)));
     }
@@ -239,9 +238,11 @@ async function begin() {
   new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "1200px" }).observe(more);
   const { connect } = await client();
   realtime = connect({
+    // Nobody signs in here: whoever uses this browser is the same to the server.
+    share: "wall",
     topics: { [topic]: first.cursor },
     onEvent: receive,
-    onResync: resync,
+    snapshot: showAnew,
     onStatus: (status, transport) => showStatus({ status, transport }),
     onBehind: (behind) => showStatus({ behind }),
     renewTicket: () => request("/api/tickets", { method: "POST" }),
