@@ -22,8 +22,10 @@ const FIRST_ANSWER_WITHIN = 6_000;
  * @returns {Connection}
  */
 export function shareConnection(share, { seen, place, renewTicket, receive, reset, onStatus, log }, giveUp) {
+  /** Workers that died: the name of such a one may be taken for a while. */
+  let lives = 0;
   /** What differs has a worker of its own. */
-  const name = JSON.stringify({ share, base: place().base, ticket: place().ticket, canRenew: Boolean(renewTicket) });
+  const common = { share, base: place().base, ticket: place().ticket, canRenew: Boolean(renewTicket) };
   /** @type {any} */
   let port = null;
   let hasAnswered = false;
@@ -100,6 +102,7 @@ export function shareConnection(share, { seen, place, renewTicket, receive, rese
   /** The same name is the same worker, in all tabs of the origin. */
   function open() {
     if (port) return;
+    const name = JSON.stringify({ ...common, lives });
     /** @type {SharedWorker} */
     let worker;
     try {
@@ -137,6 +140,7 @@ export function shareConnection(share, { seen, place, renewTicket, receive, rese
     leave();
     if (!hasAnswered) return close(), giveUp();
     hasAnswered = false;
+    lives += 1;
     open();
   }
 

@@ -80,6 +80,8 @@ def test_a_note_whose_answer_was_lost_hangs_where_the_server_has_it(
     search.fill("")
     expect(texts(page)).to_have_text(["Mine", *later])
     page.unroute_all(behavior="wait")
+    # By itself it would wait for longer and longer.
+    page.evaluate("dispatchEvent(new Event('online'))")
     expect(texts(page)).to_have_text([*later, "Mine"])
 
 

@@ -39,7 +39,6 @@ def test_the_first_view_is_light(open_wall: OpenWall, many: None) -> None:  # no
 
     page = open_wall(prepare=listen, share=True)
     expect(texts(page)).to_have_count(50)
-    page.wait_for_load_state("networkidle")
     sizes = {request.url: request.sizes() for request in requests}
     bytes_of = {url: size["responseBodySize"] + size["responseHeadersSize"] for url, size in sizes.items()}
     # The page, its style, two scripts, the list, and the client; headers are counted.
