@@ -45,15 +45,17 @@ def test_notes_written_offline_outlive_a_reload(open_wall: OpenWall, stack: Loca
     page.context.set_offline(True)
     write(page, "Kept over a reload")
     expect(page.get_by_text("Waiting to be sent")).to_be_visible()
+    before = {"key": "a-key", "at": 1, "board": board, "text": "Of the version before", "color": "plum"}
+    page.evaluate("(entry) => localStorage['corkboard:note:a-key'] = JSON.stringify(entry)", before)
     with pytest.raises(Error, match="ERR_INTERNET_DISCONNECTED"):
         page.reload()
     page.context.set_offline(False)
     page.goto(f"/b/{board}")
-    expect(texts(page)).to_have_text(["Kept over a reload"])
+    expect(texts(page)).to_have_text(["Kept over a reload", "Of the version before"])
     expect(page.get_by_text("Waiting to be sent")).to_have_count(0)
     page.reload()
-    expect(texts(page)).to_have_text(["Kept over a reload"])
-    assert stored(stack, board) == ["Kept over a reload"]
+    expect(texts(page)).to_have_text(["Kept over a reload", "Of the version before"])
+    assert stored(stack, board) == ["Kept over a reload", "Of the version before"]
 
 
 def test_a_note_whose_answer_was_lost_before_a_reload_is_pinned_once(

@@ -98,8 +98,9 @@ def test_what_others_did_meanwhile_is_kept_or_asked_about(open_wall: OpenWall, p
     for text in ("Bread", "Tea", "Jam", "Short lived", "Stays"):
         pin(text)
     here, there = open_wall(), open_wall()
-    here.mouse.move(5, 5)
-    here.wait_for_load_state("networkidle")
+    # What changes notes is loaded as soon as it is needed.
+    act(here, "Edit", "Bread")
+    here.get_by_role("button", name="Cancel").click()
     here.context.set_offline(True)
     change(here, "Bread", "Bread, mine")
     act(here, "Done", "Tea")
@@ -140,7 +141,9 @@ def test_a_lost_answer_is_no_conflict(open_wall: OpenWall, pin: Pin, stack: Loca
     pin("Told twice")
     pin("Deleted twice")
     pin("Deleted, and not")
-    page = open_wall()
+    # As on a wall that is served by plain HTTP.
+    no_locks = "Object.defineProperty(Navigator.prototype, 'locks', {get: () => undefined})"
+    page = open_wall(prepare=lambda page: page.add_init_script(no_locks))
     lost: list[str] = []
 
     def lose_answer(route: Route) -> None:

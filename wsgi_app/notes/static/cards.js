@@ -8,7 +8,7 @@
 import { holdBack, holdStill, isReading, schedule, takeDown } from "./layout.js";
 import { cards, element, fill, heights, list, paging, rehang, sort, sorted } from "./paper.js";
 import { asWished, waiting, waits, watch } from "./waiting.js";
-import { goOn } from "./wishes.js";
+import { goOn } from "./pinning.js";
 
 export const board = document.body.dataset.board ?? "main";
 /** Characters of a note, at most. */

@@ -5,7 +5,7 @@ import { addressOf, request, say } from "./api.js";
 import { LONGEST, board } from "./cards.js";
 import { draft, draftsOf, keepDraft } from "./drafts.js";
 import { cards, element, t } from "./paper.js";
-import { wishNew } from "./wishes.js";
+import { wishNew } from "./pinning.js";
 
 const COUNT_FROM = LONGEST - 200;
 /** Under which the draft of a new note is kept. */

@@ -8,8 +8,9 @@ import { LONGEST, remove } from "./cards.js";
 import { draft, keepDraft } from "./drafts.js";
 import { schedule } from "./layout.js";
 import { element, t } from "./paper.js";
+import { wishNew } from "./pinning.js";
 import { change } from "./undo.js";
-import { bodyOf, wishNew } from "./wishes.js";
+import { bodyOf } from "./wishes.js";
 
 /** Opens the editor on a card, or goes to the one that is open. @param {Card} card */
 export function edit(card) {

@@ -8,7 +8,7 @@
  */
 import { element, t } from "./paper.js";
 import { isLate, waiting, watch } from "./waiting.js";
-import { whenWished } from "./wishes.js";
+import { whenWished } from "./pinning.js";
 
 /** @type {() => Promise<void>} */
 let begin = async () => {};

@@ -12,9 +12,10 @@ import { addressOf, request, say } from "./api.js";
 import { board, isWanted, put, settle } from "./cards.js";
 import { draft, keepDraft } from "./drafts.js";
 import { t } from "./paper.js";
+import { tidy, wishNew } from "./pinning.js";
 import { toast } from "./undo.js";
 import { forget, fresh, keep, same } from "./waiting.js";
-import { bodyOf, tidy, wishNew } from "./wishes.js";
+import { bodyOf } from "./wishes.js";
 
 /** A note is not deleted when somebody else has changed this. @type {(keyof Note)[]} */
 const SEEN = ["text", "color", "done"];

@@ -5,8 +5,9 @@
  */
 import { LONGEST, board } from "./cards.js";
 import { element, t } from "./paper.js";
+import { wishNew } from "./pinning.js";
 import { forget, same, waiting, waits } from "./waiting.js";
-import { bodyOf, decide, wishNew } from "./wishes.js";
+import { bodyOf, decide } from "./wishes.js";
 
 /** What is asked, by the key of its entry. @type {Map<string, {form: HTMLFormElement, asked: Entry}>} */
 const shown = new Map();
