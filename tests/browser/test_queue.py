@@ -53,6 +53,8 @@ def test_all_that_is_done_offline_outlives_the_tab_and_is_sent_once_and_in_order
     cursor = ask(stack, "/api/notes", board=board)["cursor"]
     cable.cut()
     act(page, "Done", "Milk")
+    page.keyboard.press("Alt+Home")
+    expect(texts(page)).to_have_text(["Milk", "Old", "Soup", "Bread"])
     change(page, "Bread", "Brown bread")
     expect(page.locator("#message")).to_contain_text("What you did is kept here, and is sent by itself.")
     change(page, "Brown bread", "Rye bread")
@@ -63,7 +65,7 @@ def test_all_that_is_done_offline_outlives_the_tab_and_is_sent_once_and_in_order
     act(page, "Done", "Fresh")
     write(page, "Second thoughts")
     act(page, "Delete", "Second thoughts")
-    shown = ["Fresh", "Soup", "Rye bread", "Milk"]
+    shown = ["Fresh", "Milk", "Soup", "Rye bread"]
     context = page.context
     for again in range(2):
         expect(texts(page)).to_have_text(shown)
