@@ -118,6 +118,8 @@ def test_a_note_for_another_board_that_is_refused_for_good_waits_in_the_form_of_
     write(page, "Refused")
     expect(page.get_by_text("Waiting to be sent")).to_be_visible()
     page.get_by_label("New note").fill("Half a thought")
+    # Before it tries again.
+    page.goto("about:blank")
     page.unroute_all(behavior="wait")
     refusal = {"detail": "The board is full."}
     page.route("**/api/notes", lambda route: route.fulfill(status=507, json=refusal), times=1)

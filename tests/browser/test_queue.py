@@ -132,7 +132,7 @@ def test_what_others_did_meanwhile_is_kept_or_asked_about(open_wall: OpenWall, p
     jam.get_by_role("button", name="Take theirs").click()
     gone.get_by_role("button", name="Pin mine as a new note").click()
     for page in (here, there):
-        expect(texts(page)).to_have_text(["Long lived", "Stays, changed", "Jam", "Green tea", "Bread, ours"])
+        expect(texts(page)).to_have_text(["Stays, changed", "Long lived", "Jam", "Green tea", "Bread, ours"])
         expect(page.get_by_role("button", name="Done: Green tea")).to_have_attribute("aria-pressed", "true")
         expect(note(page, "Jam").get_by_role("article")).to_have_attribute("data-color", "lightblue")
     expect(here.get_by_role("region", name="To decide")).to_be_hidden()
