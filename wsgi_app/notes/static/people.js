@@ -74,9 +74,15 @@ export async function meet(here) {
     // Somebody may have several windows open.
     const different = new Map(others.filter((one) => !isOwn(one)).map((one) => [`${one.color} ${one.name}`, one]));
     const people = [{ ...own, name: t("you") }, ...different.values()];
-    const unknown = Math.max(0, here.count - others.length - 1);
+    const isTold = here.named.some(({ me }) => me?.tab === TAB);
+    const unknown = Math.max(0, here.count - here.named.length - (isTold || others.some(isOwn) ? 0 : 1));
     const most = here.named.length && people.length + unknown > 1 ? MOST_IN_RAIL : 0;
     const now = JSON.stringify([people.map(({ name, color }) => [name, color]), unknown, most]);
+    // Windows that share a connection are one person: the last word is that of the one in which something is edited.
+    if (ownEdits().length && !isTold && others.some((one) => isOwn(one) && !one.edits.length)) {
+      told = "";
+      say();
+    }
     if (now === shown) return;
     shown = now;
     names.replaceChildren(...(most ? plates("span", people, most, unknown) : []));
