@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import queue
 import random
-import socket
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -13,12 +11,13 @@ from typing import Any
 
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, BusyLoadingError, ReadOnlyError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, ReadOnlyError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from corkboard import lookup
+from corkboard import exchange, lookup
+from corkboard.exchange import Command
 from corkboard.sentinels import SCHEME, Sentinels
 
 # Between two tries to connect. While a container is replaced its address answers nothing at all, and a try
@@ -32,13 +31,6 @@ SILENCE_SECONDS = 0.5
 # now and then that finds out whether it is back.
 AWAY_SECONDS = 1.9
 BREAK_SECONDS = 0.5
-
-# The first byte of `struct tcp_info`: https://www.man7.org/linux/man-pages/man7/tcp.7.html
-TCP_STATE = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
-ESTABLISHED = 1
-UNIX = getattr(socket, "AF_UNIX", None)
-
-Command = Sequence[Any]
 
 
 class Refused(Exception):
@@ -71,10 +63,16 @@ class Pool:
         self._turns: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(size):
             self._turns.put(None)
+        self._size = size
         self._idle: list[Any] = []
         self._asked_at: float | None = None  # since when there has been no answer
         self._refuse_until = 0.0
         self._deciding = threading.Lock()
+
+    @property
+    def in_use(self) -> int:
+        """How many calls have a connection right now, or are about to make one."""
+        return self._size - self._turns.qsize()
 
     def ask(self, commands: Sequence[Command], until: float, *, repeat: bool = False) -> list[Any]:
         """Sends all commands in one round trip; their answers, of which some may be a ResponseError.
@@ -128,27 +126,8 @@ class Pool:
             time.sleep(random.uniform(*PAUSE_SECONDS))
 
     def _exchange(self, connection: Any, commands: Sequence[Command], until: float) -> list[Any]:
-        answers: list[Any] = []
-        try:
-            # The socket's own timeout bounds the call. To ask first whether there is an answer takes four
-            # system calls more, each of which lets other threads go first.
-            connection._sock.settimeout(max(0.001, until - time.monotonic()))
-            connection.send_packed_command(connection.pack_commands(commands))
-            for number, _ in enumerate(commands):
-                if number:
-                    connection._sock.settimeout(max(0.001, until - time.monotonic()))
-                try:
-                    answers.append(connection.read_response())
-                except ReadOnlyError:
-                    raise
-                except ResponseError as error:
-                    answers.append(error)
-                # What comes after it may be waiting for replicas.
-                self._heard()
-        except BaseException:
-            # Also when a greenlet or thread is ended: its answer must not become the next one's.
-            connection.disconnect()
-            raise
+        # What comes after an answer may be waiting for replicas.
+        answers = exchange.ask(connection, commands, until, self._heard)
         self._idle.append(connection)
         return answers
 
@@ -183,7 +162,7 @@ class Pool:
                 connection = self._idle.pop()
             except IndexError:  # another thread was faster
                 return None
-            if _is_open(connection):
+            if exchange.is_open(connection):
                 return connection
             # Redis closed it, or something nobody asked for has arrived.
             connection.disconnect()
@@ -208,15 +187,3 @@ class Pool:
         connection.socket_timeout = max(0.001, until - time.monotonic())
         connection.connect()
         return connection
-
-
-def _is_open(connection: Any) -> bool:
-    """Whether Redis still holds its end, and has said nothing that nobody asked for."""
-    try:
-        sock = connection._sock
-        if TCP_STATE is not None and sock.family != UNIX:
-            # One system call, and no other thread goes first.
-            return bool(sock.getsockopt(socket.IPPROTO_TCP, TCP_STATE, 1)[0] == ESTABLISHED)
-        return not connection.can_read(0)
-    except (RedisConnectionError, OSError):
-        return False

@@ -24,7 +24,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from corkboard import settings
-from corkboard.pool import Command, Pool, Refused
+from corkboard.exchange import Command
+from corkboard.pool import Pool, Refused
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,11 @@ class Store:
         self._url, self._connections, self._wait_replicas = url, connections, wait_replicas
         self._observe: Observe = observe or (lambda _name: nullcontext())
         self._process, self._pool = os.getpid(), Pool(url, connections)
+
+    @property
+    def in_use(self) -> int:
+        """How many connections carry a call right now."""
+        return self._pool.in_use if self._process == os.getpid() else 0
 
     def call(
         self,

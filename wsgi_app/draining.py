@@ -22,8 +22,9 @@ from types import FrameType
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from slots import Slots
+from wsgi_app import metrics
 
-SLOT_SECONDS = 0.25  # between two looks for a slot that nobody serves
+LOOK_SECONDS = 0.25  # between two signs of life, and two looks for a slot that nobody serves
 
 # Memory that the master shares with its workers, because it is there before they are.
 _is_ending = mmap.mmap(-1, 1)
@@ -76,7 +77,7 @@ def watch() -> None:
 class Worker(ThreadWorker):  # type: ignore[misc]
     """A threaded worker. When it alone ends, its siblings go on with the same listening sockets."""
 
-    _looked = 0.0  # for a slot
+    _looked = 0.0
 
     def init_process(self) -> None:
         """Called by Gunicorn in the new process."""
@@ -87,10 +88,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def notify(self) -> None:
         """Called by Gunicorn at least once a second, from when the worker accepts connections."""
-        super().notify()
         now = time.monotonic()
-        if _slots is not None and now - self._looked > SLOT_SECONDS and self.alive and not _is_ending[0]:
-            self._looked = now
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        super().notify()
+        metrics.look()
+        if _slots is not None and self.alive and not _is_ending[0]:
             _slots.keep()
 
     def accept(self, listener: socket.socket) -> None:

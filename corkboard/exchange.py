@@ -1,0 +1,106 @@
+"""Commands and their answers on one connection, with as few system calls as there can be.
+
+Each call lets other threads of the process go first. So there are two: what is sent, and what comes back.
+"""
+
+from __future__ import annotations
+
+import _socket
+import math
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+# The first byte of `struct tcp_info`: https://www.man7.org/linux/man-pages/man7/tcp.7.html
+TCP_STATE = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+ESTABLISHED = 1
+UNIX = getattr(socket, "AF_UNIX", None)
+
+# How exact the deadline of a call that is under way is: most calls have the same time left, and so nothing
+# has to be set.
+STEPS_PER_SECOND = 20
+TIMEOUTS = (socket.timeout, BlockingIOError)
+TIMEVAL = struct.Struct("ll")
+
+Command = Sequence[Any]
+
+
+def ask(connection: Any, commands: Sequence[Command], until: float, heard: Callable[[], None]) -> list[Any]:
+    """Sends the commands in one go; their answers, of which some may be a ResponseError.
+
+    Args:
+        connection: of redis-py; closed when this fails.
+        commands: each a name and its arguments.
+        until: the deadline on the clock `time.monotonic`.
+        heard: called with each answer.
+
+    Raises:
+        ReadOnlyError: this Redis is a replica.
+        RedisError: the connection is lost, or there was no answer in time.
+    """
+    answers: list[Any] = []
+    try:
+        _bound(connection, until - time.monotonic())
+        connection._sock.sendall(b"".join(map(_packed, commands)))
+        for number, _ in enumerate(commands):
+            if number:
+                _bound(connection, until - time.monotonic())
+            # The parser's own: around it redis-py does for each answer what is done here for all.
+            answer = connection._parser.read_response()
+            if isinstance(answer, ReadOnlyError):
+                raise answer
+            answers.append(answer)
+            heard()
+    except BaseException as error:
+        # Also when a greenlet or thread is ended: its answer must not become the next one's.
+        connection.disconnect()
+        if isinstance(error, TIMEOUTS) or isinstance(error.__context__, BlockingIOError):
+            raise RedisTimeoutError("no answer in time") from None
+        if isinstance(error, OSError):
+            raise RedisConnectionError(str(error)) from None
+        raise
+    return answers
+
+
+def is_open(connection: Any) -> bool:
+    """Whether Redis still holds its end, and has said nothing that nobody asked for."""
+    try:
+        sock = connection._sock
+        if TCP_STATE is not None and sock.family != UNIX:
+            # One system call, and no other thread goes first.
+            return bool(sock.getsockopt(socket.IPPROTO_TCP, TCP_STATE, 1)[0] == ESTABLISHED)
+        return not connection.can_read(0)
+    except (RedisConnectionError, OSError):
+        return False
+
+
+def _packed(command: Command) -> bytes:
+    words = [word if isinstance(word, bytes) else str(word).encode() for word in command]
+    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+
+
+def _bound(connection: Any, seconds: float) -> None:
+    """Limits the time that a call of the connection's socket may take."""
+    steps = max(1, math.ceil(seconds * STEPS_PER_SECOND))
+    seconds = steps / STEPS_PER_SECOND
+    if connection.socket_timeout == seconds:
+        return
+    connection.socket_timeout = seconds
+    sock = connection._sock
+    if sys.platform == "linux" and type(sock).recv_into is _socket.socket.recv_into:
+        # By the kernel: to Python itself a timeout means to ask before each call whether it can go on.
+        # Sockets of TLS, and of gevent, do not know this one.
+        whole, rest = divmod(steps, STEPS_PER_SECOND)
+        limit = TIMEVAL.pack(whole, rest * 1_000_000 // STEPS_PER_SECOND)
+        sock.settimeout(None)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    else:
+        sock.settimeout(seconds)
