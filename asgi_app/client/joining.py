@@ -58,7 +58,7 @@ def joined(folder: Path, first: str = "") -> dict[str, bytes]:
         return b'import {%b} from "./%b";\n%b' % (_variable(other), first.encode(), _names(imported))
 
     script += b"export {%b};\n" % b", ".join(map(_variable, inside))
-    rest = scripts.keys() - {name, *inside}
+    rest = [other for other in scripts if other not in {name, *inside}]
     return {first: script, **{f"{other}.js": IMPORT.sub(from_first, scripts[other]) for other in rest}}
 
 
