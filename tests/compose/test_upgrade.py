@@ -56,7 +56,7 @@ def test_a_changed_static_file_arrives(stack: ComposeStack) -> None:
     file = "wsgi_app/notes/static/wall.css"
     text = (stack.root / file).read_text()
     with edited(stack, file, text, f"changed {{}}\n{text}"), http(stack) as client:
-        assert client.get("/static/00000000/wall.css").text.startswith("changed{")
+        assert client.get("/static/00000000/wall.css").text.startswith("changed {}")
 
 
 def test_a_changed_redis_conf_arrives_and_the_data_stays(stack: ComposeStack) -> None:

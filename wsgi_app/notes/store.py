@@ -33,7 +33,7 @@ EXPORT_NOTES = 50  # read at a time: 600 kB, when all are as long as they may be
 # Version 2.0 writes notes without it. It is near the end, and in a JSON string a quote follows a backslash.
 POSITION, POSITION_WITHIN = b',"position":"', -300
 # `json.dumps` would make an encoder for each call.
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 SEARCH_STEPS = 16  # calls of Redis before a search says what it has found so far
 
 
