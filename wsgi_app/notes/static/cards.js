@@ -205,6 +205,8 @@ function dropped(id, version = deleted.get(id)) {
 /** The server has the note that was sent under this key. @param {string} key @param {Note} note
  * @returns {boolean} whether it was one of this browser */
 export function settle(key, note) {
+  // Whoever pins a note chooses the id of the request, and may choose that of a note of somebody else.
+  if ((cards.get(key)?.base ?? hidden.get(key))?.version) return false;
   if (goOn(key, note)) return true;
   return rename(key, note);
 }

@@ -30,7 +30,7 @@ export function wishNew(body) {
  * @param {string} key @param {Note} note @returns {boolean} whether it was one that waited here */
 export function goOn(key, note) {
   const entry = fresh(key);
-  if (entry?.base.id !== key || !key || note.id === key) return false;
+  if (!entry || entry.base.version || note.id === key) return false;
   const already = fresh(note.id);
   const changes = { ...entry.changes, ...already?.changes };
   tidy({ ...entry, ...already, key: note.id, base: note, changes, tried: already?.tried ?? [], body: undefined });
