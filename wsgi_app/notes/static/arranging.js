@@ -43,12 +43,18 @@ export function grab(event) {
 function lift() {
   if (!hand) return;
   const { card, pointer } = hand;
+  try {
+    list.setPointerCapture(pointer);
+  } catch {
+    // The finger was away before this script was there.
+    hand = null;
+    return;
+  }
   hand.isUp = true;
   hand.cards = withPicked(card);
   for (const { item } of hand.cards) item?.setAttribute("data-held", "");
   card.item?.setAttribute("data-held", String(hand.cards.length));
   list.toggleAttribute("data-arranging", true);
-  list.setPointerCapture(pointer);
   getSelection()?.removeAllRanges();
   navigator.vibrate?.(15);
   follow();
@@ -108,6 +114,8 @@ function letGo(isDone = false) {
 
 document.addEventListener("pointermove", (event) => {
   if (event.pointerId !== hand?.pointer) return;
+  // Let go of where nobody listened: before this script was there, or outside of the window.
+  if (!event.buttons) return letGo();
   hand.at = event;
   const isFar = Math.hypot(event.pageX - hand.x, event.pageY - hand.y) > SLOP;
   if (hand.isUp || !isFar) return;
