@@ -41,6 +41,15 @@ def expect_order(order: list[str], *pages: Page) -> None:
         expect(texts(page)).to_have_text(order)
 
 
+# The left quarter of the letters of a note.
+LETTERS = """text => {
+  const range = document.createRange();
+  range.selectNodeContents(text);
+  const { x, y, width, height } = range.getBoundingClientRect();
+  return [x + width / 4, y + height / 2];
+}"""
+
+
 def middle(card: Locator) -> tuple[float, float]:
     box = card.bounding_box()
     assert box
@@ -66,6 +75,17 @@ def test_a_note_is_dragged_by_mouse_and_everybody_sees_it_until_it_is_undone(
     board: str,
 ) -> None:
     here, there = open_wall(), open_wall()
+    drag(here, "A", "D", let_go=False)
+    here.keyboard.press("Escape")
+    here.mouse.up()
+    # Who begins on letters selects them.
+    x, y = note(here, "C").locator(".text").evaluate(LETTERS)
+    here.mouse.move(x, y)
+    here.mouse.down()
+    here.mouse.move(x + 120, y, steps=5)
+    expect(here.locator("[data-held]")).to_have_count(0)
+    here.mouse.up()
+    assert here.evaluate("String(getSelection())").strip() == "C"
     drag(here, "A", "D")
     moved = ["E", "A", "D", "C", "B"]
     expect_order(moved, here, there)

@@ -34,9 +34,21 @@ export function grab(event) {
   const card = cardOf(target);
   if (!card?.note.version || card.editor || target.closest("a, button, input, .editor, .palette")) return;
   if (hand || event.button || !event.isPrimary || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (event.pointerType === "mouse" && !list.hasAttribute("data-selecting") && isOnLetters(target, event)) return;
   const { pointerId: pointer, pageX: x, pageY: y } = event;
   hand = { pointer, card, cards: [card], x, y, at: event, isUp: false, next: undefined, column: card.column };
   if (event.pointerType === "touch") hand.timer = setTimeout(lift, PRESS);
+}
+
+/** Who begins on letters by mouse selects them, as everywhere; and code that is too wide can be scrolled.
+ * @param {Element} target @param {PointerEvent} at */
+function isOnLetters(target, { clientX, clientY }) {
+  const text = target.closest(".text");
+  if (!text) return false;
+  const range = document.createRange();
+  range.selectNodeContents(text);
+  return [...range.getClientRects()].some(
+    ({ left, right, top, bottom }) => clientX >= left && clientX <= right && clientY >= top && clientY <= bottom);
 }
 
 /** The note is in the hand now. */
