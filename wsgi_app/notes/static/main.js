@@ -68,7 +68,7 @@ function on(type, where, act) {
 on("click", list, (event) => {
   const { target, ctrlKey, metaKey, shiftKey } = event;
   const picks = list.hasAttribute("data-selecting") || ctrlKey || metaKey || shiftKey;
-  if (picks && !target.closest("a, textarea, [data-editing]")) selecting().then(({ pick }) => pick(event), sayUnloaded);
+  if (picks && !target.closest("a, .fold, textarea, [data-editing]")) selecting().then(({ pick }) => pick(event), sayUnloaded);
   else changing().then(({ click }) => click(event), sayUnloaded);
 });
 on("pointerdown", list, (event) => arranging().then(({ grab }) => grab(event), () => undefined));

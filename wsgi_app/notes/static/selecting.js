@@ -101,7 +101,7 @@ function makeBox() {
 }
 
 document.addEventListener("keydown", (event) => {
-  const isBusy = /** @type {Element} */ (event.target).closest?.("textarea, .palette, [popover]");
+  const isBusy = /** @type {Element} */ (event.target).closest?.("textarea, .palette, [popover], dialog");
   if (event.key === "Escape" && bar && !isBusy) close();
 });
 
