@@ -9,7 +9,7 @@ import { positions } from "./places.js";
 import { change } from "./undo.js";
 
 /** A position that the server of the version before did not say. @param {Card | undefined} card */
-const positionOf = (card) => card?.note.position.replace("~", "") ?? null;
+const positionOf = (card) => card?.note.position.replaceAll("~", "") ?? null;
 
 /** What can be moved or has a place to be moved to: the server has it. @param {Card[]} moving */
 const others = (moving) => sorted.filter((card) => card.note.version && !moving.includes(card));
