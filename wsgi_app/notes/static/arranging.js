@@ -6,7 +6,7 @@
 import { still } from "./cards.js";
 import { cardOf } from "./changing.js";
 import { schedule } from "./layout.js";
-import { moveBy, move } from "./moving.js";
+import { move, moveBy, moveToEnd } from "./moving.js";
 import { element, list, sorted } from "./paper.js";
 import { withPicked } from "./selecting.js";
 
@@ -151,12 +151,13 @@ list.addEventListener("touchmove", (/** @type {TouchEvent} */ event) => hand?.is
 list.addEventListener("contextmenu", (/** @type {Event} */ event) => hand?.timer && event.preventDefault());
 
 /** @type {Record<string, number>} */
-const WAYS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+const WAYS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, Home: -Infinity };
 
 /** @param {KeyboardEvent} event Alt and an arrow, Home or End, on a note */
-export function moveByKey({ key, target }) {
+export async function moveByKey({ key, target }) {
   const card = cardOf(target);
   if (!card?.note.version || card.editor) return;
-  moveBy(withPicked(card), WAYS[key]);
+  if (key === "End") await moveToEnd(withPicked(card));
+  else moveBy(withPicked(card), WAYS[key]);
   card.item?.scrollIntoView({ block: "nearest", behavior: still.matches ? "instant" : "smooth" });
 }

@@ -4,6 +4,7 @@
  * @typedef {import("./paper.js").Card} Card
  */
 import { render } from "./layout.js";
+import { fetchAll } from "./lists.js";
 import { element, sorted, t } from "./paper.js";
 import { positions } from "./places.js";
 import { change } from "./undo.js";
@@ -40,6 +41,13 @@ function plan(above, moving, below) {
     const found = positions(positionOf(below[reach]), positionOf(above[reach]), cards.length);
     if (found) return cards.map((card, index) => [card, { position: found[index] }]);
   }
+}
+
+/** Hangs cards below all others, what is still at the server included; without a network, below all that are shown.
+ * @param {Card[]} cards as they hang */
+export async function moveToEnd(cards) {
+  await fetchAll().catch(() => undefined);
+  move(cards, null);
 }
 
 /** Moves cards by so many places. @param {Card[]} cards as they hang @param {number} by below zero: up */

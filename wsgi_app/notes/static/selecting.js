@@ -5,7 +5,7 @@
  * @typedef {import("./paper.js").Card} Card
  */
 import { COLORS, cardOf, discard } from "./changing.js";
-import { move } from "./moving.js";
+import { move, moveToEnd } from "./moving.js";
 import { cards, element, list, sorted, t } from "./paper.js";
 import { change } from "./undo.js";
 
@@ -107,7 +107,7 @@ document.addEventListener("keydown", (event) => {
 
 // --- What is done with them ---------------------------------------------------------------------
 
-/** By the words on their buttons. @type {Record<string, (some: Card[]) => void>} */
+/** By the words on their buttons. @type {Record<string, (some: Card[]) => unknown>} */
 const acts = {
   "done-selected"(some) {
     const done = !some.every(({ note }) => note.done);
@@ -115,7 +115,7 @@ const acts = {
     change(open.map((card) => [card, { done }]), t(done ? "ticked-several" : "unticked-several", { count: open.length }));
   },
   "top-selected": (some) => move(some, sorted.find((card) => card.note.version && !some.includes(card)) ?? null),
-  "bottom-selected": (some) => move(some, null),
+  "bottom-selected": moveToEnd,
   "delete-selected": discard,
 };
 
