@@ -96,6 +96,21 @@ def test_all_that_is_done_offline_outlives_the_tab_and_is_sent_once_and_in_order
     assert [event["data"]["done"] for event in events] == [True, False, False, False, True]
 
 
+def test_a_note_is_not_replaced_by_one_whose_request_had_its_id(
+    open_wall: OpenWall, pin: Pin, stack: LocalStack, board: str
+) -> None:
+    pin("First")
+    page = open_wall()
+    taken = page.locator("[data-id]").get_attribute("data-id")
+    assert taken
+    second = {"board": board, "text": "Second"}
+    answer = httpx.post(
+        f"{stack.base_url}/api/notes", json=second, headers={"X-Request-Id": taken}, trust_env=False
+    )
+    answer.raise_for_status()
+    expect(texts(page)).to_have_text(["Second", "First"])
+
+
 def test_what_others_did_meanwhile_is_kept_or_asked_about(open_wall: OpenWall, pin: Pin) -> None:
     for text in ("Bread", "Tea", "Jam", "Short lived", "Stays"):
         pin(text)
