@@ -6,7 +6,7 @@
 import { LONGEST, board } from "./cards.js";
 import { element, t } from "./paper.js";
 import { wishNew } from "./pinning.js";
-import { forget, same, waiting, waits } from "./waiting.js";
+import { forget, keep, same, waiting, waits } from "./waiting.js";
 import { bodyOf, decide } from "./wishes.js";
 
 /** What is asked, by the key of its entry. @type {Map<string, {form: HTMLFormElement, asked: Entry}>} */
@@ -82,7 +82,11 @@ function letGo(key) {
   const entry = waits(key);
   if (!entry) return;
   const { held, base } = entry;
-  if (held?.why !== "conflict") return forget(key);
+  if (held?.why !== "conflict") {
+    // The server does not have it.
+    if (entry.isBack) keep({ ...entry, isBack: false, deleted: base.version });
+    return forget(key);
+  }
   const changes = { ...entry.changes };
   for (const field of /** @type {(keyof typeof changes)[]} */ (Object.keys(changes))) {
     if (!same(held.theirs[field], base[field])) delete changes[field];
