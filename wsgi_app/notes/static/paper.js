@@ -110,9 +110,15 @@ function make(card) {
   return item;
 }
 
+/** What was written where. @type {WeakMap<HTMLElement, string>} */
+const written = new WeakMap();
+
 /** Writes text in which code is set as code, and addresses can be followed. Nothing in it is markup.
  * @param {HTMLElement} where @param {string} text */
 function write(where, text) {
+  // What is selected in it, or has the focus, stays so while something else of the note changes.
+  if (written.get(where) === text) return;
+  written.set(where, text);
   where.replaceChildren();
   let end = 0;
   for (const { 0: whole, 1: block, 2: words, index } of text.matchAll(MARKED)) {
