@@ -14,6 +14,9 @@ const NAME = `board:${board}`;
 const form = element("composer");
 const field = /** @type {HTMLTextAreaElement} */ (form.elements.text);
 
+/** What is typed outlives the page. */
+let isKept = true;
+
 function count() {
   const length = [...field.value.trim()].length;
   const counter = element("counter");
@@ -57,7 +60,7 @@ function pin() {
  * @param {string} text @param {string} message why */
 export function giveBack(text, message) {
   field.value = field.value.trim() ? `${text}\n\n${field.value}` : text;
-  keepDraft(NAME, field.value);
+  isKept = keepDraft(NAME, field.value);
   count();
   say(message);
 }
@@ -93,7 +96,10 @@ form.addEventListener("submit", (/** @type {SubmitEvent} */ submit) => {
 form.querySelector(".send button").disabled = false;
 form.addEventListener("input", () => {
   count();
-  keepDraft(NAME, field.value);
+  isKept = keepDraft(NAME, field.value);
+});
+addEventListener("beforeunload", (event) => {
+  if (!isKept && field.value.trim()) event.preventDefault();
 });
 form.addEventListener("keydown", (/** @type {KeyboardEvent} */ { key, ctrlKey, metaKey, isComposing }) => {
   if (key === "Enter" && (ctrlKey || metaKey) && !isComposing) form.requestSubmit();

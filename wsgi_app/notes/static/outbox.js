@@ -28,6 +28,7 @@ export function openOutbox(...told) {
   listen(...told);
   watch(() => isSaid && !waiting().some(({ held }) => !held) && quiet());
   addEventListener("online", send);
+  addEventListener("beforeunload", (event) => isSafe() || event.preventDefault());
 }
 
 /** @param {Entry[]} all */
