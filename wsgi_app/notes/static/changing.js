@@ -7,7 +7,7 @@ import { idOf } from "./cards.js";
 import { draft, keepDraft } from "./drafts.js";
 import { edit } from "./editing.js";
 import { schedule } from "./layout.js";
-import { cards, element, sorted, t } from "./paper.js";
+import { cards, element, list, sorted, t } from "./paper.js";
 import { change, undoable } from "./undo.js";
 import { wishBack, wishGone } from "./wishes.js";
 
@@ -37,6 +37,7 @@ export function click({ target }) {
 /** @param {MouseEvent} event */
 export function doubleClick({ target }) {
   const card = cardOf(target);
+  if (list.hasAttribute("data-selecting")) return;
   if (card && /** @type {Element} */ (target).closest(".text")) edit(card);
 }
 
