@@ -42,7 +42,6 @@ export async function send() {
   let wait = 0;
   try {
     if (!(await alone(sendAll))) wait = 1000;
-    pause = 1000;
   } catch (error) {
     const { retryAfter } = /** @type {Failure} */ (error);
     isAway = isSaid = true;
@@ -87,5 +86,5 @@ async function sendAll() {
   // What was never tried can still be taken back: nothing is sent until somebody answers.
   if (isAway || !navigator.onLine) await request("/readyz");
   isAway = false;
-  for (let entry; (entry = next(readAgain())); ) await sendOne(entry);
+  for (let entry; (entry = next(readAgain())); pause = 1000) await sendOne(entry);
 }
