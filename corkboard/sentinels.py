@@ -51,10 +51,10 @@ class Sentinels:
         """
         until = time.monotonic() + seconds
         problem = "there was no time to ask"
-        for _ in self._places:
-            # In one step each, so that threads may meet here.
-            place = self._places.pop(0)
-            self._places.append(place)
+        # A list of its own for each call, so that threads may meet here.
+        places = self._places
+        self._places = [*places[1:], places[0]]
+        for place in places:
             left = until - time.monotonic()
             if left <= 0:
                 break
