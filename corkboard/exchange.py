@@ -76,7 +76,10 @@ def is_open(connection: Any) -> bool:
         if TCP_STATE is not None and sock.family != UNIX:
             # One system call, and no other thread goes first.
             return bool(sock.getsockopt(socket.IPPROTO_TCP, TCP_STATE, 1)[0] == ESTABLISHED)
-        return not connection.can_read(0)
+        is_quiet = not connection.can_read(0)
+        # Some parsers of redis-py leave a timeout behind, that of when the connection was made.
+        connection.socket_timeout = sock.gettimeout() or connection.socket_timeout
+        return is_quiet
     except (RedisConnectionError, OSError):
         return False
 
