@@ -38,6 +38,8 @@ export function openHub(base, canRenew) {
   const faces = faceList();
   /** @type {string | null} */
   let ticket = null;
+  /** The last ticket that each showed. @type {WeakMap<Tab, string | null>} */
+  const shown = new WeakMap();
   /** @type {any} */
   let status = { status: "connecting", transport: null };
   /** The last word on whether the server is behind. @type {any} */
@@ -166,7 +168,9 @@ export function openHub(base, canRenew) {
       const isNew = !tabs.has(tab);
       tabs.set(tab, Date.now());
       count();
-      ticket = what.ticket;
+      // What it has shown before may be older than what another one has got since.
+      if (what.ticket !== shown.get(tab)) ticket = what.ticket;
+      shown.set(tab, what.ticket);
       const wanted = new Map(what.topics);
       for (const [name, since] of wanted) {
         faces.set(tab, name, what.me[name]);
@@ -195,8 +199,9 @@ export function openHub(base, canRenew) {
     async renew(tab) {
       tab.postMessage({ act: "renewed", isNew: Boolean(await connection?.renew()) });
     },
-    renewed(_, what) {
+    renewed(tab, what) {
       if (what.isNew) ticket = what.ticket;
+      shown.set(tab, what.ticket);
       gotTicket?.(what.isNew);
     },
     leave,
