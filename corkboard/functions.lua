@@ -38,14 +38,15 @@ local function ask()
   local function number(name)
     return tonumber(string.match(info, '\n' .. name .. ':(%d+)'))
   end
-  local limit = number('maxmemory')
+  -- What a service keeps to itself is taken for absent.
+  local limit = number('maxmemory') or 0
   -- A server that was a replica, and became a master, keeps the old master's id as its second one until it restarts.
-  local before = string.match(info, '\nmaster_replid2:(%x+)')
+  local before = string.match(info, '\nmaster_replid2:(%x+)') or ''
   return {
     full = limit > 0 and number('used_memory') - number('mem_not_counted_for_evict') > FULL * limit,
     node = string.match(info, '\nconfig_file:[^\r\n]*node%-(%x+)%.conf') or '',
     promotion = string.find(before, '[^0]') and before .. ':' .. number('second_repl_offset') or '',
-    id = string.match(info, '\nmaster_replid:(%x+)'),
+    id = string.match(info, '\nmaster_replid:(%x+)') or '',
   }
 end
 
