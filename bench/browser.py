@@ -1,8 +1,8 @@
 """The wall in a real browser: python -m bench.browser [URL] [--notes N] [--rate N] [--seconds N]
 
-A big board, read to its end; then changes at a steady rate, while the page counts its frames and looks for
-long tasks: at the top of the board, and while scrolling. The browser draws without a graphics card. The load
-of the machine is told as well, because everything here depends on it.
+It fills a board of its own, loads all of its notes, and changes them at a steady rate. Meanwhile the page
+counts frames and long tasks, at the top of the board and while scrolling. The browser renders in software.
+The load average is printed as well, because every figure depends on it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ WORDS = (
     "blanket",
     "cat",
 )
-# Frames a second, the longest pause between two of them and the longest task, in milliseconds (0: none
-# over 50); `step` scrolls so many pixels a frame.
+# Frames per second, the longest pause between two frames, and the longest task, both in milliseconds (0: no
+# task over 50 ms). `step`: pixels to scroll per frame.
 COUNT_FRAMES = """([milliseconds, step]) => new Promise((resolve) => {
   const begin = performance.now();
   let frames = 0, last = begin, worst = 0, direction = 1, longest = 0;
@@ -66,7 +66,7 @@ COUNT_FRAMES = """([milliseconds, step]) => new Promise((resolve) => {
 
 
 class Board:
-    """A board full of notes, and somebody who never stops changing it."""
+    """A board full of notes, and a client that changes it."""
 
     def __init__(self, base_url: str) -> None:
         self.name = f"measure-{uuid.uuid4().hex[:8]}"
@@ -76,12 +76,16 @@ class Board:
         self.changes = 0
 
     def fill(self, notes: int) -> None:
-        """Pins so many notes."""
+        """Creates `notes` notes.
+
+        Raises:
+            httpx.HTTPError: a request failed.
+        """
         with ThreadPoolExecutor(8) as pool:
             self._ids = list(pool.map(lambda _: self._pin(), range(notes)))
 
     def change(self, rate: float) -> None:
-        """Pins, edits, ticks off and deletes, `rate` times a second, until `stop`."""
+        """Creates, edits, ticks off and deletes notes, `rate` changes per second, until `stop`."""
         started = time.monotonic()
         while not self._stop.wait(max(0.0, started + self.changes / rate - time.monotonic())):
             self.changes += 1
@@ -111,19 +115,19 @@ class Board:
 
 
 def read_to_the_end(page: Page) -> None:
-    """Scrolls until all notes are there."""
+    """Scrolls until all notes are loaded."""
     while page.get_by_role("button", name="Show older notes").is_visible():
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
         page.wait_for_timeout(30)
 
 
 def metrics(session: CDPSession) -> dict[str, float]:
-    """Chromium's own counters of the page: bytes, pieces, seconds."""
+    """Chromium's counters of the page, by name: bytes, numbers and seconds."""
     return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
 
 
 def count(page: Page, session: CDPSession, seconds: float, step: int) -> dict[str, float]:
-    """Frames and tasks of some seconds, and what the main thread was busy with: shares of the time."""
+    """Measures for `seconds`: frames, tasks, memory, and the shares of time that the main thread was busy."""
     before = metrics(session)
     frames, pause, longest = page.evaluate(COUNT_FRAMES, [seconds * 1000, step])
     after = metrics(session)
@@ -145,7 +149,7 @@ def count(page: Page, session: CDPSession, seconds: float, step: int) -> dict[st
 
 @contextmanager
 def open_board(url: str, notes: int) -> Iterator[tuple[Page, CDPSession, Board]]:
-    """A board of its own with so many notes, read to its end in a browser.
+    """Makes a board with `notes` notes, and loads all of them in a browser.
 
     Raises:
         Missing: there is no Chromium.
@@ -169,7 +173,7 @@ def open_board(url: str, notes: int) -> Iterator[tuple[Page, CDPSession, Board]]
 
 @contextmanager
 def changing(board: Board, rate: float) -> Iterator[None]:
-    """Somebody changes the board, so many times a second."""
+    """Changes the board `rate` times per second, inside `with`."""
     worker = threading.Thread(target=board.change, args=(rate,))
     worker.start()
     try:
@@ -180,7 +184,11 @@ def changing(board: Board, rate: float) -> Iterator[None]:
 
 
 def measure(url: str, rate: float, scrolls: bool, seconds: float, notes: int = NOTES) -> dict[str, float]:
-    """One run on a board with `notes` notes, of which `rate` change each second."""
+    """One run of `seconds` on a board of `notes` notes, with `rate` changes per second.
+
+    Raises:
+        Missing: there is no Chromium.
+    """
     with open_board(url, notes) as (page, session, board), changing(board, rate):
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(1000)

@@ -1,7 +1,7 @@
-"""`python -m bench.capacity`: how many sidecars, cores, megabytes and Redis servers so many clients need.
+"""`python -m bench.capacity`: the sidecars, cores, memory and Redis servers that a number of clients needs.
 
-A calculation, from costs that were measured. docs/explanation/capacity.md says where each comes from, and how
-far off it is.
+It calculates with measured costs. docs/explanation/capacity.md has the source of each, and how far off the
+result is.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 WRITE = 4 / 443e3  # of a sidecar, to one client: "Fan-out, 4 in flight", four events in each
 WRITE_NGINX = 4 / 127e3 - WRITE  # of nginx, for the same: "Through nginx, 4 in flight", which counts both
 IDLE = 0.0245 / 1000  # of a sidecar, per second and client: "Idle"
-IDLE_TOPIC = 0.0222 / 1000  # the same where each client has a topic of its own: "Idle"
+IDLE_TOPIC = 0.0222 / 1000  # of a sidecar, per second and topic with a single client: "Idle"
 HANDSHAKE = 1 / 1908  # of a sidecar: "Handshakes"
 EVENT_REDIS = 60e-6  # of Redis, for an event: `publish`, 10,000 of them by 200 in flight, without the fsync
-COMMANDS_TOPIC = 7.55 / 1000  # of Redis, per second and topic that is somebody's own: "Idle"
-COMMAND_REDIS = 20e-6  # of Redis, for a command or a message to a sidecar: not measured, rather too much
+COMMANDS_TOPIC = 7.55 / 1000  # to Redis, per second and topic with a single client: "Idle"; a number, no time
+COMMAND_REDIS = 20e-6  # of Redis, for a command or a message to a sidecar: an assumption, rather too high
 # Bytes.
 SIDECAR, SOCKET = 46 << 20, 10_400  # docs/how-to/scale.md; "Memory"
-SUBSCRIPTION = 1_000  # of a sidecar: not measured, and rather too much
+SUBSCRIPTION = 1_000  # of a sidecar: an assumption, rather too high
 TOPIC = 5_900  # of a sidecar: "Hot topic", 22.2 MB among 2,000 others beside 10.4 MB alone
 NGINX, SOCKET_NGINX = 32 << 20, 33 << 10  # docs/how-to/scale.md; 56 KiB with TLS
-# Of each process no more than this is planned with. The rest is for crowds that come back and slow hours.
+# The share of each process that is planned with. The rest is a reserve.
 FILL = 0.6
 MOST_SOCKETS = 8000
 RETURN_SECONDS = 60
@@ -32,7 +32,7 @@ RETURN_SECONDS = 60
 
 @dataclass(frozen=True)
 class Need:
-    """What it takes. CPU in cores, memory in bytes."""
+    """What is needed: CPU in cores, memory in bytes, of all processes together."""
 
     sidecars: int
     sidecar_cores: float
@@ -44,23 +44,23 @@ class Need:
 
 
 def sidecar_cores(clients: int, deliveries: float) -> float:
-    """Cores that sidecars use for so many clients, and deliveries per second; events come one by one."""
+    """The cores that sidecars use for `clients` and `deliveries` per second, if events come one by one."""
     return deliveries * WRITE + clients * IDLE
 
 
 def need(clients: int, topics_per_client: float, events: float, audience: float, own_topics: int) -> Need:
-    """What so many clients take.
+    """What a number of clients needs.
 
     Args:
-        clients: that are connected.
-        topics_per_client: to which each subscribes.
-        events: per second, of all topics.
-        audience: how many clients get an event.
-        own_topics: topics of which each has a listener or two.
+        clients: how many are connected.
+        topics_per_client: how many topics each subscribes to.
+        events: events per second, of all topics together.
+        audience: how many clients get each event.
+        own_topics: how many topics have only one or two listeners.
     """
     deliveries = events * audience
     cores = sidecar_cores(clients, deliveries) + own_topics * IDLE_TOPIC
-    # Everybody comes back within a minute after a restart.
+    # After a restart all clients come back within RETURN_SECONDS.
     coming_back = clients / RETURN_SECONDS * HANDSHAKE
     sidecars = max(
         2,
@@ -81,7 +81,7 @@ def need(clients: int, topics_per_client: float, events: float, audience: float,
 
 
 def main() -> None:
-    """Prints what it takes."""
+    """Prints what is needed."""
     parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__)
     parser.add_argument("--clients", type=int, required=True)
     parser.add_argument("--topics-per-client", type=float, default=1)

@@ -1,6 +1,6 @@
-"""Commands and their answers on one connection, with as few system calls as there can be.
+"""Sends commands on one connection and reads their answers, with as few system calls as possible.
 
-Each call lets other threads of the process go first. So there are two: what is sent, and what comes back.
+Each system call hands the interpreter to another thread. So there are two: one sends, one receives.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ TCP_STATE = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else No
 ESTABLISHED = 1
 UNIX = getattr(socket, "AF_UNIX", None)
 
-# How exact the deadline of a call that is under way is: most calls have the same time left, and so nothing
-# has to be set.
+# Timeouts are rounded up to a step. Most calls then have the timeout that the socket has already.
 STEPS_PER_SECOND = 20
 TIMEOUTS = (socket.timeout, BlockingIOError)
 TIMEVAL = struct.Struct("ll")
@@ -33,16 +32,16 @@ Command = Sequence[Any]
 
 
 def ask(connection: Any, commands: Sequence[Command], until: float, heard: Callable[[], None]) -> list[Any]:
-    """Sends the commands in one go; their answers, of which some may be a ResponseError.
+    """Sends all commands at once, and returns one answer for each; an answer may be a ResponseError.
 
     Args:
-        connection: of redis-py; closed when this fails.
+        connection: one of redis-py; it is closed when this fails.
         commands: each a name and its arguments.
-        until: the deadline on the clock `time.monotonic`.
-        heard: called with each answer.
+        until: the deadline, in seconds by `time.monotonic`.
+        heard: called after each answer.
 
     Raises:
-        ReadOnlyError: this Redis is a replica.
+        ReadOnlyError: this Redis is a replica; the command was not carried out.
         RedisError: the connection is lost, or there was no answer in time.
     """
     answers: list[Any] = []
@@ -52,14 +51,14 @@ def ask(connection: Any, commands: Sequence[Command], until: float, heard: Calla
         for number, _ in enumerate(commands):
             if number:
                 _bound(connection, until - time.monotonic())
-            # The parser's own: around it redis-py does for each answer what is done here for all.
+            # The parser's own method: redis-py's checks around it would cost time for each answer.
             answer = connection._parser.read_response()
             if isinstance(answer, ReadOnlyError):
                 raise answer
             answers.append(answer)
             heard()
     except BaseException as error:
-        # Also when a greenlet or thread is ended: its answer must not become the next one's.
+        # Also when a greenlet or thread is killed: the next call must not read its answer.
         connection.disconnect()
         if isinstance(error, TIMEOUTS) or isinstance(error.__context__, BlockingIOError):
             raise RedisTimeoutError("no answer in time") from None
@@ -70,11 +69,11 @@ def ask(connection: Any, commands: Sequence[Command], until: float, heard: Calla
 
 
 def is_open(connection: Any) -> bool:
-    """Whether Redis still holds its end, and has said nothing that nobody asked for."""
+    """Whether Redis has not closed the connection. Without TCP_INFO, unread data counts as closed."""
     try:
         sock = connection._sock
         if TCP_STATE is not None and sock.family != UNIX:
-            # One system call, and no other thread goes first.
+            # One system call, which does not hand the interpreter to another thread.
             return bool(sock.getsockopt(socket.IPPROTO_TCP, TCP_STATE, 1)[0] == ESTABLISHED)
         is_quiet = not connection.can_read(0)
         # Some parsers of redis-py leave a timeout behind, that of when the connection was made.
@@ -90,7 +89,7 @@ def _packed(command: Command) -> bytes:
 
 
 def _bound(connection: Any, seconds: float) -> None:
-    """Limits the time that a call of the connection's socket may take."""
+    """Sets the timeout of the connection's socket to `seconds`, rounded up to a step."""
     steps = max(1, math.ceil(seconds * STEPS_PER_SECOND))
     seconds = steps / STEPS_PER_SECOND
     if connection.socket_timeout == seconds:
@@ -98,8 +97,8 @@ def _bound(connection: Any, seconds: float) -> None:
     connection.socket_timeout = seconds
     sock = connection._sock
     if sys.platform == "linux" and type(sock).recv_into is _socket.socket.recv_into:
-        # By the kernel: to Python itself a timeout means to ask before each call whether it can go on.
-        # Sockets of TLS, and of gevent, do not know this one.
+        # A timeout in the kernel: with one of its own, Python polls the socket before each call.
+        # Sockets of TLS and of gevent do not honour it.
         whole, rest = divmod(steps, STEPS_PER_SECOND)
         limit = TIMEVAL.pack(whole, rest * 1_000_000 // STEPS_PER_SECOND)
         sock.settimeout(None)

@@ -4,14 +4,14 @@
 -- have the same one, and no event is seen without it.
 --
 -- Keys of a topic T, all with the hash tag {T}, so that they live in one slot of a cluster:
---   topic:{T}    hash    epoch, offset: the position of the topic. Once an earlier history of it has ended:
---                        past: its last offset here; ground: more than any version that it gave to anything
+--   topic:{T}    hash    epoch, offset: the position of the topic. After an earlier history has ended also
+--                        past: the last offset of that history; ground: a number above all versions that it gave out
 --   stream:{T}   stream  the last events; the entry OFFSET-0 has the field `event`
 --   once:{T}     hash    key of an event -> its id; fields expire
 -- Beside them revoked:{control}, a zset: subject -> tickets issued until then (Unix time) are void, and
 -- two hashes of the sidecars, which expire: presence:processes, and presence:of:PROCESS: topic -> how many listen there.
--- And fence:{master}, the mark of the master that wrote last: NODE/PROMOTION/ERA. Every epoch begins with the era. The
--- node is * when whoever comes first goes on with it.
+-- And fence:{master}, the mark of the master that wrote last: NODE/PROMOTION/ERA. Every epoch begins with the era. A
+-- node of * stands for any: the first master that writes takes over the era.
 -- The channel event:{T} carries "EPOCH-OFFSET JSON". On whisper:{T} sidecars pass on what clients say to each other.
 --
 -- A caller declares topic:{T} only: it decides the slot, and the other keys are in the same one.
@@ -28,8 +28,8 @@ end
 -- somebody, and for commands that know no exception, such as the loading of another version's functions.
 local FULL = 0.95
 
--- What Redis says about itself. Nil when this user may not ask: then the limit of memory is that of Redis itself,
--- and it is the same master as before.
+-- What INFO says about this server. Nil when this user may not run INFO: then only Redis' own memory limit applies,
+-- and failovers are not noticed.
 local function ask()
   local info = redis.pcall('INFO', 'server', 'memory', 'replication')
   if type(info) ~= 'string' then
@@ -52,7 +52,7 @@ end
 
 local asked_at, answer = '', nil
 
--- The same a hundredth of a second long, because to ask costs as much as an event.
+-- The result of ask(), cached for a hundredth of a second, because INFO costs as much as an event.
 local function about()
   local now = redis.call('TIME')
   local tick = now[1] .. math.floor(now[2] / 10000)
@@ -62,8 +62,8 @@ local function about()
   return answer
 end
 
--- The error for a caller that would add something to a Redis that is full, else nil. `a`, which is of this call alone,
--- keeps what was found.
+-- The error for a caller that would add something to a full Redis, else nil. The table `a` belongs to this call alone,
+-- and keeps the result of about().
 local function full(a)
   local found = about()
   if a then
@@ -74,7 +74,7 @@ end
 
 local FENCE = 'fence:{master}'
 
--- For a master that finds this mark: the mark that it leaves, and the era.
+-- The mark that the master `me` leaves when it finds `mark`, and the era.
 local function succeed(mark, me)
   local node, promotion, now = string.match(mark or '*//', '^([^/]*)/([^/]*)/(%w*)$')
   local is_mine = node == me.node and (me.promotion == '' or me.promotion == promotion)
@@ -89,10 +89,10 @@ end
 
 local known, known_by, known_era
 
--- What the epoch of every topic begins with. A replica may lack the last events of its master. When it takes the
--- master's place, their numbers come again and mean something else: so a master that finds the mark of another one
--- begins a new era, and with it new epochs, before its first event. A master that restarts finds its own mark. In a
--- cluster, where keys have many masters, there is one era.
+-- The era, with which the epoch of every topic begins. A replica may lack the last events of its master. When it becomes
+-- the master, it gives their numbers to other events. So a master that finds the mark of another one begins a new era,
+-- and with it new epochs, before its first event. A master that restarts finds its own mark. It returns '' where the
+-- mark cannot be read, as in a cluster, whose keys have several masters.
 local function era(a)
   local mark, me = redis.pcall('GET', FENCE), a.about or about()
   if mark and mark == known and me == known_by then
@@ -110,7 +110,7 @@ local function era(a)
 end
 
 -- The epoch of a topic for what is about to be written; a new one where there is none, or where it is of another era.
--- No other master can come in between the events of a call.
+-- The era is read once per call: the master cannot change during a call.
 local function epoch_of(topic, a)
   a.era = a.era or era(a)
   local meta = 'topic:{' .. topic .. '}'
@@ -120,7 +120,7 @@ local function epoch_of(topic, a)
   end
   if epoch then
     local before = redis.call('HMGET', meta, 'offset', 'ground')
-    -- Milliseconds, and more than before also where the clock of this machine is behind that of the other one.
+    -- Unix time in milliseconds; above the previous one even if this machine's clock is behind the other one's.
     local ground = math.max(redis.call('TIME')[1] * 1000, (before[2] or 0) + 1000000000)
     redis.call('HSET', meta, 'past', before[1] or 0, 'ground', string.format('%d', ground))
   end

@@ -64,6 +64,7 @@ def publish(topic: str, type: str, data: Any = None, *, key: str | None = None) 
         TypeError: JSON cannot express `data`.
         NotConfigured: CORKBOARD_URL is not set.
         StoreFull: Redis has no memory for it; nothing was sent. It is a StoreUnavailable, too.
+        Unconfirmed: it was sent, but too few replicas confirmed it; it is a StoreUnavailable, too.
         StoreUnavailable: no answer from Redis within 2 s; it is unknown whether the event was sent.
     """
     return send([Event(topic, type, data, key)])[0]

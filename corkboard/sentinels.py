@@ -1,4 +1,4 @@
-"""Where the master is, as Sentinels say."""
+"""Asks Redis Sentinels for the address of the master."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from corkboard import lookup
 SCHEME = "redis+sentinel"
 FORM = "redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME"
 _PLACES = re.compile(r"(?:[A-Za-z0-9._-]+:[0-9]{1,5})(?:,[A-Za-z0-9._-]+:[0-9]{1,5})*")
-# One that is away must leave time for the others.
+# Seconds for one Sentinel, so that one that does not answer leaves time for the others.
 ASK_SECONDS = 0.3
 
 
@@ -26,10 +26,10 @@ class Sentinels:
     """The Sentinels of an address of the form FORM. `user` and `password` are for the master."""
 
     def __init__(self, url: str) -> None:
-        """Asks nobody yet.
+        """Makes no connection yet.
 
         Raises:
-            ValueError: it is not of that form.
+            ValueError: `url` is not of the form FORM.
         """
         parts = urlsplit(url)
         who, _, places = parts.netloc.rpartition("@")
@@ -42,12 +42,12 @@ class Sentinels:
         ]
 
     def master(self, seconds: float) -> tuple[str, int]:
-        """The master's host and port, within `seconds`.
+        """The master's host and port; takes `seconds` at most.
 
-        The next call begins with another one: what a Sentinel says that is cut off may be out of date.
+        Each call begins with another Sentinel, because one that is cut off may give an outdated answer.
 
         Raises:
-            RedisConnectionError: none of them knows.
+            RedisConnectionError: no Sentinel gave an address in time.
         """
         until = time.monotonic() + seconds
         problem = "there was no time to ask"

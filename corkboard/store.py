@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 FUNCTIONS = Path(__file__).with_name("functions.lua")
 ANSWER_SECONDS = 2.0
-# What is left of the time for an answer when replicas have had theirs to say that they have a write.
+# Seconds of a call's time that WAIT leaves for everything else.
 MARGIN_SECONDS = 0.4
-# WAIT waits for what its connection wrote. A repeat writes nothing, and what it repeats came by another one:
-# this is written after both.
+# WAIT covers what its own connection wrote. A repeated call writes nothing, and the first call may have used
+# another connection. So this is written before WAIT: a replica that has it has the first call's write, too.
 MARK = ("PUBLISH", "event:{}", "")
 
 Observe = Callable[[str], AbstractContextManager[None]]
@@ -49,7 +49,7 @@ class StoreFull(StoreUnavailable):
 
 
 class Unconfirmed(StoreUnavailable):
-    """It was written, and too few replicas said in time that they have it: a failover may lose it."""
+    """It was written, but too few replicas confirmed it in time: a failover may lose it."""
 
 
 class LibraryBroken(Exception):
@@ -75,8 +75,8 @@ class Store:
             functions: Lua files that become part of the library, after the kit's own.
             connections: kept at most; further calls wait for one. So many calls wait for a Redis that is
                 away; more are refused soon.
-            wait_replicas: a call that writes returns when so many replicas have it.
-            observe: called with the name of each call, and entered around it: for metrics.
+            wait_replicas: a call that writes returns when this many replicas have the write.
+            observe: called with the name of each call; the call runs inside what it returns. For metrics.
 
         Raises:
             OSError: a file cannot be read.
@@ -110,7 +110,7 @@ class Store:
 
         Raises:
             StoreFull: Redis has no memory for it; nothing was written.
-            Unconfirmed: it was written, and too few replicas have it; it is a StoreUnavailable, too.
+            Unconfirmed: it was written, but too few replicas confirmed it; it is a StoreUnavailable, too.
             StoreUnavailable: no answer within `seconds`; whether the write happened is unknown.
             LibraryBroken: the library cannot be loaded.
             ResponseError: the function raised it.

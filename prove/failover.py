@@ -1,7 +1,7 @@
-"""`python -m prove.failover`: failovers of Redis, with partitions before them, while people write and listen.
+"""`python -m prove.failover`: failovers of Redis, with partitions before them, under writes and listeners.
 
-It runs servers, Sentinels and a sidecar of its own. No event may get the id of another one, and what a client
-shows must be what is stored. Writes that were acknowledged and are gone are counted.
+It starts its own servers, Sentinels and sidecar. It fails if an event gets the id of another one, or if a
+client shows something else than what is stored. It counts writes that were acknowledged and are lost.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ROOM = {"max_notes": 100_000, "max_boards": 100}
 
 @dataclass
 class Tally:
-    """What was seen so far."""
+    """What was counted so far; `partitioned` is in seconds."""
 
     acknowledged: dict[str, str] = field(default_factory=dict)  # note id -> board
     refused: int = 0
@@ -55,7 +55,7 @@ class Tally:
     partitioned: float = 0.0
 
     def heard(self, event: dict[str, Any]) -> None:
-        """Counts a delivery, and notices when its id stands for something else than before."""
+        """Counts a delivery, and counts it as divergent if its id came before with other content."""
         self.deliveries += 1
         said = json.dumps([event["topic"], event["type"], event["data"]], sort_keys=True)
         if self.meanings.setdefault(event["id"], said) != said:
@@ -63,7 +63,7 @@ class Tally:
 
 
 class Writer(threading.Thread):
-    """Pins notes, each with a key, and repeats what was not acknowledged with the same key until it is."""
+    """Creates notes, each with a key, and repeats each with the same key until it is acknowledged."""
 
     def __init__(self, number: int, tally: Tally, ending: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -92,12 +92,16 @@ class Writer(threading.Thread):
 
 
 def listed(board: str) -> tuple[str, dict[str, str]]:
-    """The notes of a board as id -> JSON, and the cursor that they reflect."""
+    """The cursor that the list reflects, and the notes of a board as id -> JSON.
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+    """
     while True:
         query = ListQuery(board=board, limit=200)
         found: dict[str, str] = {}
         first = page = notes.page(query)
-        # Notes are only added, so what comes meanwhile is on no later page.
+        # Notes are only added here, so those that come meanwhile are on no later page.
         while _epoch(page) == _epoch(first):
             found |= {json.loads(note)["id"]: _plain(note) for note in page.notes}
             if page.next is None:
@@ -114,7 +118,7 @@ def _plain(note: bytes | dict[str, Any]) -> str:
 
 
 class Listener:
-    """A wall: fetches the list, goes on with the events, and fetches it again when it is told to."""
+    """A client like the wall: fetches the list, follows the events, and fetches again after a lost gap."""
 
     def __init__(self, url: str, board: str, tally: Tally) -> None:
         self._url, self._board, self._tally = url, board, tally
@@ -123,7 +127,7 @@ class Listener:
         self._list = True
 
     async def run(self) -> None:
-        """Goes on until it is cancelled."""
+        """Runs until it is cancelled."""
         while True:
             try:
                 async with connect(self._url, proxy=None, open_timeout=10) as connection:
@@ -157,7 +161,11 @@ class Listener:
 
 @contextmanager
 def sidecar(group: Group) -> Iterator[str]:
-    """A sidecar that follows the group's master; its address."""
+    """Runs a sidecar that follows the group's master; yields its WebSocket address.
+
+    Raises:
+        TimeoutError: it is not ready within a minute.
+    """
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
@@ -187,7 +195,7 @@ def _ready(client: httpx.Client, port: int) -> bool:
 
 
 class Traffic:
-    """Writers and listeners, from `with` on."""
+    """Writers and listeners, which run inside `with`."""
 
     def __init__(self, group: Group, url: str, tally: Tally) -> None:
         os.environ["CORKBOARD_ENV_FILE"] = str(group.app_env)
@@ -214,26 +222,34 @@ class Traffic:
         use(None)
 
     def resume(self) -> None:
-        """Writes go on."""
+        """Starts the writers."""
         self._ending.clear()
         self._writers = [Writer(random.getrandbits(32), self._tally, self._ending) for _ in range(WRITERS)]
         for writer in self._writers:
             writer.start()
 
     def pause(self) -> None:
-        """Nobody writes any more."""
+        """Stops the writers, and waits until they have ended."""
         self._ending.set()
         for writer in self._writers:
             writer.join(30)
 
     def answers(self) -> None:
-        """Returns when writes were answered, whatever the answers are."""
+        """Returns after some more answers to writes, whatever they are.
+
+        Raises:
+            TimeoutError: there were too few within a minute.
+        """
         tally = self._tally
         before = len(tally.acknowledged) + tally.refused
         wait(lambda: len(tally.acknowledged) + tally.refused > before + 2 * WRITERS, "answers")
 
     def progress(self) -> None:
-        """Returns when writes are acknowledged again."""
+        """Returns when some more writes were acknowledged.
+
+        Raises:
+            TimeoutError: there were too few within a minute.
+        """
         before = len(self._tally.acknowledged)
         wait(lambda: len(self._tally.acknowledged) > before + 2 * WRITERS, "writes")
 
@@ -246,9 +262,12 @@ async def _end_all() -> None:
 
 
 def one_round(group: Group, traffic: Traffic, tally: Tally, quick: bool = False) -> None:
-    """Cuts the replica off for a random time, ends the master in a random way, and compares.
+    """Cuts the replica off for a while, kills or freezes the master, waits for the failover, and compares.
 
-    `quick`: the master is killed, and comes back as a replica.
+    `quick`: the master is always killed, and is started again as a replica.
+
+    Raises:
+        TimeoutError: a step of the failover took over a minute.
     """
     traffic.progress()
     master = group.master()
@@ -261,7 +280,7 @@ def one_round(group: Group, traffic: Traffic, tally: Tally, quick: bool = False)
         time.sleep(partition)
     revive = _end(master, group, quick)
     wait(lambda: group.master() is not master, "another master")
-    # Where a replica must have each write, there is none yet to have it.
+    # Any answers: with WAIT_REPLICAS=1 nothing is acknowledged before the old master is back.
     traffic.answers()
     master.way.mend()
     revive()
@@ -275,14 +294,14 @@ def one_round(group: Group, traffic: Traffic, tally: Tally, quick: bool = False)
 def _end(master: Node, group: Group, quick: bool) -> Callable[[], None]:
     if quick or random.random() < 0.5:
         master.kill()
-        # As a master it would wait ten seconds until Sentinels make it a replica.
+        # If it starts as a master, Sentinels take ten seconds to make it a replica.
         return (lambda: master.start(group.master())) if quick else master.start
     master.freeze()
     return master.thaw
 
 
 def compare(traffic: Traffic, tally: Tally) -> None:
-    """What is stored, against what was acknowledged, and against what each client shows."""
+    """Compares what is stored with what was acknowledged, and with what each client shows."""
     stored = {board: listed(board) for board in BOARDS}
     for note, board in list(tally.acknowledged.items()):
         if note not in stored[board][1]:
@@ -305,7 +324,15 @@ def _agrees(listener: Listener, stored: dict[str, tuple[str, dict[str, str]]]) -
 def prove(
     rounds: int, wait_replicas: int, say: Callable[[str], None] = lambda _: None, quick: bool = False
 ) -> Tally:
-    """So many failovers, one after the other."""
+    """Runs `rounds` failovers one after the other; `say` gets a line after each.
+
+    Args:
+        wait_replicas: WAIT_REPLICAS of the writers, 0 or 1.
+        quick: as for `one_round`.
+
+    Raises:
+        TimeoutError: a step of a failover took over a minute.
+    """
     tally = Tally()
     with Group(wait_replicas) as group, sidecar(group) as url, Traffic(group, url, tally) as traffic:
         for number in range(1, rounds + 1):
@@ -315,7 +342,7 @@ def prove(
 
 
 def summary(tally: Tally) -> str:
-    """The figures in a line."""
+    """The counts as one line."""
     return (
         f"{len(tally.acknowledged) + tally.lost} acknowledged, {tally.lost} of them lost, "
         f"{tally.doubled} doubled, {tally.refused} refused; "
@@ -325,7 +352,7 @@ def summary(tally: Tally) -> str:
 
 
 def main() -> int:
-    """0 when nothing diverged, and nothing was lost that replicas had to have."""
+    """The exit code: 0 if nothing diverged and, with `--wait`, nothing was lost or doubled; else 1."""
     parser = argparse.ArgumentParser(prog="python -m prove.failover", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--wait", type=int, default=0, help="WAIT_REPLICAS of the app: 0 or 1")

@@ -1,4 +1,4 @@
-"""A master, a replica and three Sentinels on free ports in a temporary folder, with ways that can be cut."""
+"""A master, a replica and three Sentinels in a temporary folder, with proxies that can cut them off."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from redis import Redis
 NAME = "corkboard"
 CHUNK = 65536
 PATIENCE = 60.0
-# After so long a silence Sentinels take a master for dead.
+# After this silence the Sentinels consider a master down.
 DOWN_MILLISECONDS = 500
 
 
 def wait(condition: Callable[[], object], what: str) -> None:
-    """Returns when it holds; that a server does not answer counts as no.
+    """Returns when the condition is true. A server that does not answer counts as false.
 
     Raises:
-        TimeoutError: it did not within a minute.
+        TimeoutError: it was not true within a minute; the message has `what`.
     """
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
@@ -44,13 +44,13 @@ def wait(condition: Callable[[], object], what: str) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free TCP port of 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 class Way:
-    """The way by which everybody reaches a server. What goes to its replicas can be held up by itself."""
+    """A TCP proxy in front of a server. Its replication traffic can be dropped separately."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -61,22 +61,22 @@ class Way:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def partition(self) -> None:
-        """From now on replicas get nothing."""
+        """Drops all replication traffic from now on; the connections stay open."""
         self._partitioned.set()
 
     def mend(self) -> None:
-        """The end of `partition`; what was held up is lost, with its connections."""
+        """Ends `partition`, and closes all connections, so that replicas synchronize anew."""
         self.cut()
         self._partitioned.clear()
 
     def cut(self) -> None:
-        """Ends all connections."""
+        """Closes all connections."""
         for each in tuple(self._sockets):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Nobody gets through any more."""
+        """Accepts no more connections, and closes those that are open."""
         self._listener.close()
         self.cut()
 
@@ -106,13 +106,13 @@ class Way:
                     if source is near:
                         replicates = replicates or b"REPLCONF" in data
                     if replicates and self._partitioned.is_set():
-                        continue  # lost, as if no packet came through
+                        continue  # dropped, as if no packet arrived
                     (far if source is near else near).sendall(data)
         self._sockets -= {near, far}
 
 
 class Node:
-    """A server of Redis with the deployment's configuration and users, and the way to it."""
+    """A Redis server with the deployment's configuration and users, and the proxy in front of it."""
 
     def __init__(self, folder: Path, secrets: Path, name: str) -> None:
         self._port, self._secrets = free_port(), secrets
@@ -132,7 +132,11 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, master: Node | None = None) -> None:
-        """Starts it, as a replica when there is a master; returns when it answers."""
+        """Starts the server, as a replica if `master` is given; returns when it answers.
+
+        Raises:
+            TimeoutError: it does not answer within a minute.
+        """
         words = [binaries.redis(), str(self._config)]
         if master:
             words += ["--replicaof", "127.0.0.1", str(master.way.port)]
@@ -140,18 +144,18 @@ class Node:
         wait(lambda: self.admin().ping(), "a server")
 
     def kill(self) -> None:
-        """SIGKILL, and nothing that was on its way arrives."""
+        """Kills the server with SIGKILL, and closes all connections to it."""
         if self._process:
             self._process.kill()
             self._process.wait(30)
             self.way.cut()
 
     def freeze(self) -> None:
-        """It stands still."""
+        """Stops the process with SIGSTOP."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """The end of `freeze`."""
+        """Ends `freeze`."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -159,17 +163,21 @@ class Node:
             self._process.send_signal(number)
 
     def admin(self) -> Redis:
-        """The operator's client, past the way."""
+        """A client of the user `admin`, which goes past the proxy."""
         password = (self._secrets / "redis" / "admin_password").read_text()
         return Redis(port=self._port, username="admin", password=password, socket_timeout=5)
 
     def is_master(self) -> bool:
-        """Whether it says so."""
+        """Whether the server says that it is the master.
+
+        Raises:
+            RedisError: it does not answer.
+        """
         return bool(self.admin().info("replication")["role"] == "master")
 
 
 class Group:
-    """Two servers, and three Sentinels that let one take the other's place. `app_env` is for the kit."""
+    """Two servers, and three Sentinels for the failover. `app_env` is the file that the kit reads."""
 
     def __init__(self, wait_replicas: int = 0) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="corkboard-group-")).resolve()
@@ -207,17 +215,25 @@ class Group:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def master(self) -> Node:
-        """The server that the Sentinels name."""
+        """The server that the first Sentinel names as the master.
+
+        Raises:
+            RedisError: the Sentinel does not answer.
+        """
         with Redis(port=self._ports[0], socket_timeout=5) as sentinel:
             _, port = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
         return next(node for node in self.nodes if node.way.port == int(port))
 
     def other(self, node: Node) -> Node:
-        """Not this one."""
+        """The server that is not `node`."""
         return next(each for each in self.nodes if each is not node)
 
     def settle(self) -> None:
-        """Returns when one is master, the other one its replica, and everybody knows."""
+        """Returns when one server is the master, the other one its replica, and all Sentinels know it.
+
+        Raises:
+            TimeoutError: it was not so within a minute.
+        """
         wait(self._is_whole, "the group to be whole again")
 
     def _is_whole(self) -> bool:

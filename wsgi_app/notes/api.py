@@ -34,7 +34,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 changes_adapter: TypeAdapter[NoteChanges] = TypeAdapter(NoteChanges)
 JSON = "application/json"
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-# For nginx: it answers a second long, and a second longer while it asks again. For browsers: ask each time.
+# nginx answers with it for one second, and for one more while it fetches a new one. Browsers revalidate it.
 SHARED = "s-maxage=1, max-age=0, stale-while-revalidate=1"
 SHARED_LEVEL = 6
 VERSION_TAG = re.compile(r"0|[1-9][0-9]{0,15}")
@@ -84,9 +84,9 @@ def export_notes() -> Response:
     with ExitStack() as turn:
         turn.enter_context(_turns("exports").turn())
         exported = notes.export(query.board)
-        first = next(exported, None)  # while an error can still be said
+        first = next(exported, None)  # while an error can still be answered as one
         response = Response(stream_with_context(_lines(first, exported)), content_type="application/x-ndjson")
-        # It lasts until the answer is sent, or nobody wants it any more.
+        # The turn lasts until the answer is sent, or the client is gone.
         response.call_on_close(turn.pop_all().close)
     return response
 
@@ -132,7 +132,7 @@ def restore_note(note_id: str) -> Response:
 
 @blueprint.get("/boards/<board:slug>")
 def get_board(slug: str) -> Response:
-    """A board's title. Every name is a board's, with a title or not."""
+    """A board's title. Every valid name has a board; one that nobody has used has no title."""
     return _board(boards.get(slug))
 
 
@@ -159,9 +159,9 @@ def init_app(app: Flask) -> None:
     settings: Settings = app.extensions["settings"]
     threads = settings.wsgi_threads
     app.extensions["turns"] = {
-        # One at a time asks Redis, which has others to serve as well.
+        # One search at a time per process uses Redis, which has others to serve as well.
         "searches": Turns(threads // 2, 1),
-        # A slow reader holds a thread as soon as nginx holds as much as it may.
+        # A slow reader occupies a thread once nginx has buffered as much as it may.
         "exports": Turns(threads // 4, threads // 4),
     }
     app.register_blueprint(blueprint)
@@ -178,30 +178,30 @@ def _room() -> dict[str, int]:
 
 
 def _asked() -> Request:
-    """The request itself: through the proxy each look at it costs as much as a line of a view."""
+    """The request itself: each access through Flask's proxy costs as much as a line of a view."""
     found: Request = request._get_current_object()  # type: ignore[attr-defined]
     return found
 
 
 def _client(asked: Request) -> str:
-    """Who is sending; of an IPv6 address the part that a network gives to one customer."""
+    """The client's address; of an IPv6 address its /64 network, which belongs to one customer."""
     address = asked.remote_addr or ""
     return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
-# Pages ask for the same few lists.
+# Most requests ask for one of a few lists.
 @lru_cache(256)
 def _list_query(_text: bytes) -> ListQuery:
     return ListQuery.model_validate(_query())
 
 
 def _query() -> dict[str, str]:
-    # `?q=` says the same as no q at all.
+    # `?q=` means the same as no q at all.
     return {name: value for name, value in request.args.items() if value}
 
 
 def _body(asked: Request) -> bytes:
-    # What a page sends. Everything else is read as the RFC has it.
+    # First the form that the wall sends; any other is parsed as the RFC says.
     if asked.environ.get("CONTENT_TYPE") != JSON and asked.mimetype != JSON:
         raise UnsupportedMediaType("Send the body as JSON, with the header Content-Type: application/json.")
     return asked.get_data(cache=False)
@@ -229,7 +229,7 @@ def _version(note: bytes) -> str:
 
 
 def _list_body(page: notes.Page) -> bytes:
-    # The notes are JSON already: they are joined, not read and said again.
+    # The notes are JSON already, so they are joined and not parsed.
     more = {"next": page.next, "cursor": page.cursor}
     tail = json.dumps(more, separators=(",", ":"))
     return b'{"notes":[' + b",".join(page.notes) + b'],"board":' + page.board + b"," + tail[1:].encode()
@@ -240,12 +240,12 @@ def _json(body: bytes, status: int = 200, tag: str = "") -> Response:
 
 
 class _Answer(Response):
-    """JSON whose headers are as they are sent. Werkzeug would look for what has to be changed in them."""
+    """JSON whose headers are sent as they are. Werkzeug would check each for what it has to correct."""
 
     default_mimetype = JSON
 
     def get_wsgi_headers(self, _environ: WSGIEnvironment) -> Headers:
-        """As they are: its address, if it has one, is plain, and its length is known."""
+        """The headers as they are: a Location is plain ASCII here, and the length is known."""
         return self.headers
 
 
@@ -256,16 +256,16 @@ def _unchanged(tag: str) -> Response:
 
 
 def _tagged(tag: str) -> dict[str, str]:
-    # A cursor or a version: nothing in it has to be quoted.
+    # A cursor or a version: nothing in it has to be escaped.
     return {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
 
 
 def _is_known(asked: Request, tag: str) -> bool:
-    """Whether the client has what it asks for, in this state."""
+    """Whether the request's If-None-Match names this tag."""
     given = asked.environ.get("HTTP_IF_NONE_MATCH")
     if not given:
         return False
-    # What a browser says: the one tag that it got. Everything else is read as the RFC has it.
+    # First the form that browsers send, the one tag that they got; any other is parsed as the RFC says.
     return given in (f'"{tag}"', f'W/"{tag}"') or asked.if_none_match.contains_weak(tag)
 
 

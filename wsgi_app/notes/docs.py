@@ -31,25 +31,25 @@ def describe() -> Response:
 
 @blueprint.get("/docs")
 def docs() -> str:
-    """The page."""
+    """The API as a page, by Swagger UI."""
     return render_template("docs.html", asset=lambda name: url_for("docs.asset", version=VERSION, name=name))
 
 
 @blueprint.get("/docs/events")
 def events() -> str:
-    """What is said over the WebSocket, from the sidecar's own description of it."""
+    """The messages of the WebSocket as a page, made in the browser from the sidecar's own description."""
     return render_template("events.html")
 
 
 @blueprint.get("/docs/assets/<version>/<name>")
 def asset(version: str, name: str) -> Response:
-    """A file of Swagger UI. Its address holds its version, so it may be kept for ever."""
+    """A file of Swagger UI. Its address contains its version, so it may be cached for ever."""
     if version != VERSION or name not in ASSETS:
         raise NotFound("There is no such file.")
     response = Response(content_type=f"{ASSETS[name]}; charset=utf-8")
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     response.vary.add("Accept-Encoding")
-    # Packed once, so that all of it fits into nginx's buffers: a slow reader must not hold a thread.
+    # Compressed once, so that it fits into nginx's buffers: a slow reader must not occupy a thread.
     if request.accept_encodings["gzip"]:
         response.content_encoding = "gzip"
         response.data = _packed(name)

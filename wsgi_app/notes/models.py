@@ -1,4 +1,4 @@
-"""What a note looks like from outside, and what a request may say."""
+"""The API's data: what requests may contain, and what answers look like."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ COLORS: tuple[Color, ...] = ("khaki", "lightblue", "lightgreen", "lightsalmon", 
 LONGEST = 2000
 LONGEST_NAME = 40
 LONGEST_TITLE = 80
-# Of a class: control characters, and those that cannot be seen or turn the text around them. Letters of some
-# scripts, and emojis, need U+200C and U+200D between them.
+# Inside a character class: control characters, and those that are invisible or change the direction of text.
+# U+200C and U+200D are allowed, because letters of some scripts, and emojis, need them.
 _UNSEEN = (
     r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f"
     r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 )
 _unseen = re.compile(f"[{_UNSEEN}]")
 LONGEST_POSITION = 64
-# Digits of a fraction: between any two of them there is room for another one.
+# Read as digits of a fraction, there is room for another one between any two of them.
 POSITION = rf"[0-9A-Za-z]{{0,{LONGEST_POSITION - 1}}}[1-9A-Za-z]"
-# Where a note was created, or where it hangs on the wall.
+# The token of a page: the offset of a note's creation, or its position on the wall and its id.
 PAGE = rf"([1-9][0-9]{{0,14}}|{POSITION}\.[0-9a-f]{{16}})"
 
 
@@ -38,7 +38,7 @@ def _no_nul(text: str) -> str:
 
 
 def _plain(text: Any) -> Any:
-    # Before white space is cut off, as some of these count as such.
+    # Before white space is stripped, because some of these count as white space.
     if isinstance(text, str) and _unseen.search(text):
         raise ValueError(
             "must hold no control characters, and none that cannot be seen or turn the text around them"
@@ -47,7 +47,7 @@ def _plain(text: Any) -> Any:
 
 
 def _visible(text: str) -> str:
-    """Without the white space around it; nothing at all, where nothing could be seen."""
+    """The text without the white space around it; empty if nothing in it is visible."""
     text = text.strip()
     return text if any(unicodedata.category(letter)[0] not in "CZ" for letter in text) else ""
 
@@ -87,7 +87,7 @@ Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST),
     AfterValidator(_no_nul),
-    # The two rules that JSON Schema has no other word for: no NUL, and not white space alone.
+    # Two rules that JSON Schema can express only as a pattern: no NUL, and not white space alone.
     Field(examples=["Soup is ready"], json_schema_extra={"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}),
 ]
 Author = Annotated[
@@ -170,7 +170,7 @@ class NoteChanges(TypedDict, total=False):
 
 
 class BoardAbout(BaseModel):
-    """A board, besides its notes."""
+    """A board without its notes."""
 
     slug: Board
     title: str = Field(description="what people call it, in any language; empty when it has no title")
@@ -178,7 +178,7 @@ class BoardAbout(BaseModel):
 
 
 class BoardChanges(BaseModel):
-    """The body of `PATCH /api/boards/SLUG`. An empty title takes it away."""
+    """The body of `PATCH /api/boards/SLUG`. An empty title removes the title."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -196,7 +196,7 @@ class BoardQuery(BaseModel):
 class ListQuery(BoardQuery):
     """The query of `GET /api/notes`."""
 
-    # Folded, so that queries that mean the same are the same.
+    # Case-folded, so that queries with the same meaning are equal.
     q: Annotated[Query, AfterValidator(str.casefold)] | SkipJsonSchema[None] = Field(
         default=None, description="only notes whose text holds this, whatever the case"
     )

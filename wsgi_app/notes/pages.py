@@ -1,4 +1,4 @@
-"""The wall, and what tells an operator how the app is."""
+"""The wall's pages, and the addresses that say whether the app is alive and ready."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main_wall() -> WerkzeugResponse:
 
 @blueprint.get("/b/<board>")
 def wall(board: str) -> WerkzeugResponse:
-    """A board. Boards are made by going to them."""
+    """A board's page. Every valid name has one, whether or not anybody has used it."""
     if BOARD.fullmatch(board.lower()) and board != board.lower():
         return redirect(f"/b/{board.lower()}", 308)
     if not BOARD.fullmatch(board):
@@ -43,7 +43,7 @@ def wall(board: str) -> WerkzeugResponse:
     spoken = words.context(words.language())
     title = title_for_page(board)
     page = render_template("wall.html", board=board, title=title, colors=COLORS, longest=LONGEST, **spoken)
-    # The same for everybody who reads this language, so nginx may keep it for a moment.
+    # The same for everybody with this language, so nginx may cache it for a second.
     headers = {"Cache-Control": SHARED, "Vary": "Accept-Language"}
     return Response(page, headers=headers, content_type="text/html; charset=utf-8")
 
@@ -64,7 +64,7 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """This process can serve: Redis answers. Else 503. It warns when Redis fills up."""
+    """This process can serve because Redis answers; otherwise 503. Has a warning when Redis fills up."""
     try:
         _, about = default().ask(("PING",), ("INFO", "memory"))
     except NoPermissionError:  # a Redis with the users of the version before
@@ -77,9 +77,10 @@ def readyz() -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Gives templates `static(name)`: an address that changes with the content, to be kept for ever.
+    """Adds the routes, and gives templates `static(name)` and `icon`.
 
-    And `icon`, which is small enough to save a request.
+    `static(name)` is an address that changes with any static file, so it may be cached for ever.
+    `icon` is a data URL, which saves a request.
     """
     digest = hashlib.sha256()
     for path in sorted(STATIC.rglob("*")):

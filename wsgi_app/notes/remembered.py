@@ -1,4 +1,4 @@
-"""Lists as they were last answered, for the next one who asks for the same."""
+"""A cache of answered lists, per process: a list whose cursor has not changed is answered from here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from cachetools import LRUCache
 
 from wsgi_app.notes.models import ListQuery
 
-# Of one process.
+# For one process.
 BYTES = 16 * 1024 * 1024
-# At most what a list takes besides its body: the longest query, and the objects around it.
+# What a list takes at most besides its body: the longest query, and the objects around it.
 ENTRY_BYTES = 4 * 1024
 
-# By query; the cursor says what a list reflects.
+# By query: the cursor that the list reflects, and the body.
 _lists: LRUCache[ListQuery, tuple[str, bytes]] = LRUCache(
     BYTES, getsizeof=lambda kept: ENTRY_BYTES + len(kept[1])
 )
@@ -21,12 +21,12 @@ _lock = threading.Lock()
 
 
 def remember(query: ListQuery, cursor: str, body: bytes) -> None:
-    """Keeps a list, and forgets those that nobody asked for in the longest time."""
+    """Keeps a list; the least recently used ones make room for it."""
     with _lock:
         _lists[query] = cursor, body
 
 
 def find(query: ListQuery) -> tuple[str, bytes]:
-    """The cursor and the body of the list when it was last answered, or empty ones."""
+    """The cursor and the body of the list as it was last answered; both empty if it is not kept."""
     with _lock:
         return _lists.get(query, ("", b""))

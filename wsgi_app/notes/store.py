@@ -29,20 +29,21 @@ IDEMPOTENCY = "idem:{notes}"
 BOARDS = "order:{boards}"
 # The board is part of the id, so that an id alone leads to the note's topic.
 NOTE_ID = re.compile(r"([a-z0-9-]{1,64})\.[0-9a-f]{16}")
-EXPORT_NOTES = 50  # read at a time: 600 kB, when all are as long as they may be
-# Version 2.0 writes notes without it. It is near the end, and in a JSON string a quote follows a backslash.
+EXPORT_NOTES = 50  # read at a time: 600 kB, if all have the longest text
+# Notes that version 2.0 wrote lack the field. It is searched for near the end only, and cannot be part of a
+# text: inside a JSON string a quote follows a backslash.
 POSITION, POSITION_WITHIN = b',"position":"', -300
 # `json.dumps` would make an encoder for each call.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-SEARCH_STEPS = 16  # calls of Redis before a search says what it has found so far
+SEARCH_STEPS = 16  # calls to Redis before a search answers with what it has found so far
 
 
 class NoSuchNote(Exception):
-    """There is no note of this id, or no longer."""
+    """There is no note with this id, or it was deleted."""
 
 
 class VersionConflict(Exception):
-    """The note, or the board, is not at a version that the caller accepts."""
+    """The note or board is at a version that the caller does not accept. `current` is it as JSON."""
 
     def __init__(self, current: bytes) -> None:
         super().__init__("it has changed")
@@ -50,11 +51,11 @@ class VersionConflict(Exception):
 
 
 class KeyReused(Exception):
-    """The idempotency key came with another request before."""
+    """The idempotency key was used before, with another body."""
 
 
 class BoardFull(Exception):
-    """The board, or the number of boards, is at its limit. `what` is board or boards."""
+    """There is no room: `what` is `board` (too many notes) or `boards` (too many boards)."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"no room: {what}")
@@ -63,7 +64,7 @@ class BoardFull(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """Notes as JSON, in order; where the next page begins; the topic's position and the board then."""
+    """Notes as JSON, in order; the next page's token; the topic's cursor and the board at that moment."""
 
     notes: list[bytes]
     next: str | None
@@ -72,7 +73,11 @@ class Page:
 
 
 def connect(settings: Settings) -> Store:
-    """Redis with the functions of notes beside the kit's."""
+    """A store with the functions of notes and boards beside the kit's.
+
+    Raises:
+        NotConfigured: CORKBOARD_URL is not set, or a setting is invalid.
+    """
     return Store(
         corkboard.settings.load().url,
         wait_replicas=corkboard.settings.load().wait_replicas,
@@ -83,10 +88,10 @@ def connect(settings: Settings) -> Store:
 
 
 def check(settings: Settings) -> None:
-    """Loads the functions once before the first request; without Redis it says so and goes on.
+    """Loads the functions before the first request. Without Redis it logs a warning and returns.
 
     Raises:
-        SystemExit: with one line, when Redis refuses them.
+        SystemExit: Redis refuses the functions; the message is one line.
     """
     try:
         connect(settings).load()
@@ -111,13 +116,18 @@ def create(
 ) -> bytes:
     """Writes a note and its event; returns the note as JSON.
 
-    A repeat with the same key writes nothing and returns what the first call returned. Keys are kept for
-    24 h, but at most 8 MiB for one `client`, which is an address: then its own oldest ones are forgotten.
-    `max_notes` is what the board may hold, and `max_boards` how many boards there may be.
+    A repeat with the same key writes nothing and returns what the first call returned.
+
+    Args:
+        new: the note. Without a position it hangs above all that were created before.
+        max_notes: how many notes the board may hold.
+        max_boards: how many boards there may be.
+        idempotency_key: is remembered for 24 h, with the note.
+        client: the address that the key came from. Beyond 8 MiB for one, its oldest keys are forgotten.
 
     Raises:
-        BoardFull: there is no room for it.
-        KeyReused: the key came with another body.
+        BoardFull: there is no room for the note.
+        KeyReused: the key was used with another body.
         StoreUnavailable: whether the note was written is unknown; repeat with the same key.
     """
     topic = topic_of(new.board)
@@ -126,14 +136,14 @@ def create(
         del note["author"]
     if not new.position:
         del note["position"]
-    # Nobody else has its id, so that it is the call's name, too.
+    # The note's id is unique, so it is also the name of the call.
     arguments: dict[str, Any] = {
         "call": note["id"], "type": "note.created", "note": note, "folded": new.text.casefold(),
     }  # fmt: skip
     arguments |= {"max_notes": max_notes, "max_boards": max_boards}
     keys = [BOARDS]
     if idempotency_key is not None:
-        # As sent: a colour that we picked must not make a repeat look like another request.
+        # As sent: a colour chosen at random must not make a repeat look like another request.
         sent = json.dumps(new.model_dump(exclude_unset=True), sort_keys=True)
         arguments["idempotency_key"] = idempotency_key
         arguments["fingerprint"] = hashlib.sha256(sent.encode()).hexdigest()
@@ -184,11 +194,11 @@ def delete(note_id: str, versions: list[int] | None = None) -> bytes:
 def restore(note_id: str, *, max_notes: int, max_boards: int) -> bytes:
     """Takes a deletion back: the note hangs where it hung. Returns it as JSON, at its next version.
 
-    A note that is there already is returned as it is. Of each board the last 100 deleted notes are kept, for
-    an hour, and none of those deleted while Redis is full. `max_notes`, `max_boards`: as for `create`.
+    A note that is not deleted is returned as it is. The last 100 deleted notes of each board are kept for
+    an hour, except those that were deleted while Redis was full. `max_notes`, `max_boards`: as for `create`.
 
     Raises:
-        NoSuchNote: there never was one, or it was deleted too long ago.
+        NoSuchNote: there was no such note, or it was deleted too long ago.
         BoardFull, StoreUnavailable
     """
     room = {"max_notes": max_notes, "max_boards": max_boards}
@@ -196,7 +206,7 @@ def restore(note_id: str, *, max_notes: int, max_boards: int) -> bytes:
 
 
 def page(query: ListQuery) -> Page:
-    """One page of a board. A search in a large board may give short pages that have a next one.
+    """One page of a board. A page of a search may have fewer notes than `limit` although there is a next one.
 
     Raises:
         StoreUnavailable: Redis does not answer.
@@ -213,7 +223,7 @@ def page(query: ListQuery) -> Page:
 
 
 def _step(query: ListQuery, after: str | None, limit: int) -> Page:
-    # The token of a page says in which order its list is.
+    # The form of a page's token says which order its list has.
     on_wall = query.order == "position" or "." in (after or "")
     arguments: dict[str, Any] = {"limit": limit, "on_wall": on_wall}
     if after is not None:
@@ -228,9 +238,12 @@ def _step(query: ListQuery, after: str | None, limit: int) -> Page:
 
 
 def export(board: str) -> Iterator[bytes]:
-    """All notes of a board as JSON, newest first, a few at a time.
+    """All notes of a board as JSON, newest first, read EXPORT_NOTES at a time.
 
-    Notes that are added meanwhile are not in it. Raises StoreUnavailable, also half-way.
+    Notes that are added meanwhile are left out.
+
+    Raises:
+        StoreUnavailable: Redis does not answer; possibly after some notes.
     """
     query = ListQuery(board=board, limit=EXPORT_NOTES)
     while True:
@@ -255,7 +268,7 @@ def _write(
 
 
 def _finish(function: str, topic: str, arguments: dict[str, Any], more_keys: Sequence[str]) -> list[bytes]:
-    """Calls until all notes are in the wall's own order: each call brings some there, and lets others in."""
+    """Repeats the call until the wall's order is complete: each call adds some notes to it."""
     while (answer := call(function, topic, arguments, more_keys)) == [b"behind"]:
         pass
     found: list[bytes] = answer
@@ -270,9 +283,13 @@ def board_as_json(slug: str, title: bytes | None, version: bytes | None) -> byte
 def call(
     function: str, topic: str, arguments: dict[str, Any], more_keys: Sequence[str] = (), read: bool = False
 ) -> Any:
-    """Calls a function of notes.lua or boards.lua. Raises StoreUnavailable."""
+    """Calls a function of notes.lua or boards.lua, and returns its answer.
+
+    Raises:
+        StoreUnavailable: Redis does not answer; whether a write happened is unknown.
+    """
     if not read and "call" not in arguments:
-        # By this name Redis knows a call that is sent again, because the connection was lost.
+        # By this name Redis recognizes a call that is sent again after the connection was lost.
         arguments["call"] = secrets.token_hex(8)
     payload = _encode({"topic": topic, **arguments})
     return default().call(function, [f"topic:{{{topic}}}", *more_keys], payload, read=read, repeat=True)
@@ -286,7 +303,12 @@ def _topic_of_note(note_id: str) -> str:
 
 
 def checked(answer: list[bytes]) -> bytes:
-    """What a function answered, or what it refused as an exception."""
+    """The note or board that a function answered with.
+
+    Raises:
+        NoSuchNote, KeyReused, BoardFull, VersionConflict: what the function refused.
+        StoreUnavailable: it was written before, and its event is no longer kept.
+    """
     match answer:
         case [b"missing"]:
             raise NoSuchNote

@@ -1,5 +1,5 @@
 /**
- * Talks to the API, and says what came of it.
+ * Requests to the API, and messages about their outcome.
  */
 import { rememberOwn } from "./cards.js";
 import { element, inWords, t } from "./paper.js";
@@ -19,7 +19,7 @@ export class Failure extends Error {
 }
 
 /**
- * One call of the API. The event that it causes will be known as ours.
+ * One request to the API. The event that it causes is recognized as this tab's own, by the request id.
  * @param {string} path
  * @param {{method?: string, body?: object, headers?: Record<string, string>, id?: string}} [init]
  */

@@ -12,23 +12,23 @@ import { withPicked } from "./selecting.js";
 
 /** Milliseconds of a long press. */
 const PRESS = 350;
-/** Pixels: so little is no movement. */
+/** Pixels that a pointer may move without dragging. */
 const SLOP = 8;
-/** Pixels at the edges of the view in which it scrolls, and how many in a frame. */
+/** Pixels: how near the edge of the view dragging scrolls, and how far per frame at most. */
 const [EDGE, FASTEST] = [90, 20];
 
 const marker = Object.assign(document.createElement("div"), { className: "drop", ariaHidden: "true" });
 
 /**
- * What is in somebody's hand.
+ * The notes that are being dragged.
  * @typedef {{pointer: number, card: Card, cards: Card[], x: number, y: number, at: PointerEvent, isUp: boolean,
- *   timer?: ReturnType<typeof setTimeout>, next: Card | null | undefined, column: Card["column"]}} Hand `next`: before
- *   which one it would hang; undefined: where it hangs
+ *   timer?: ReturnType<typeof setTimeout>, next: Card | null | undefined, column: Card["column"]}} Hand `next`: the
+ *   card before which they would hang, null: below all; undefined: where they hang already
  */
 /** @type {Hand | null} */
 let hand = null;
 
-/** A pointer goes down on the wall. @param {PointerEvent} event */
+/** Begins a possible drag: a pointer went down on the wall. @param {PointerEvent} event */
 export function grab(event) {
   const target = /** @type {Element} */ (event.target);
   const card = cardOf(target);
@@ -51,7 +51,7 @@ function isOnLetters(target, { clientX, clientY }) {
     ({ left, right, top, bottom }) => clientX >= left && clientX <= right && clientY >= top && clientY <= bottom);
 }
 
-/** The note is in the hand now. */
+/** Lifts the note: from here on it follows the pointer. */
 function lift() {
   if (!hand) return;
   const { card, pointer } = hand;
@@ -72,7 +72,7 @@ function lift() {
   follow();
 }
 
-/** Each frame: the note goes where the pointer is, and the view where there is more of the wall. */
+/** In each frame: moves the note to the pointer, and scrolls near the edges of the view. */
 function follow() {
   if (!hand?.isUp) return;
   const { card, at: { clientX, clientY }, x, y } = hand;
@@ -83,7 +83,7 @@ function follow() {
   requestAnimationFrame(follow);
 }
 
-/** Finds the note before which it would hang. @param {number} clientX @param {number} clientY */
+/** Finds the card before which the notes would hang at this place. @param {number} clientX @param {number} clientY */
 function aim(clientX, clientY) {
   if (!hand) return;
   const { left, top } = list.getBoundingClientRect();
@@ -105,7 +105,7 @@ function aim(clientX, clientY) {
   if (!marker.isConnected) element("wall").append(marker);
 }
 
-/** @param {boolean} [isDone] it hangs where it was let go */
+/** Ends the drag. @param {boolean} [isDone] moves the notes to where they were dropped; else they go back */
 function letGo(isDone = false) {
   if (!hand) return;
   if (isDone) aim(hand.at.clientX, hand.at.clientY);
@@ -119,7 +119,7 @@ function letGo(isDone = false) {
   marker.remove();
   if (!isDone || next === undefined) return schedule();
   move(cards, next);
-  // Should somebody who is further down the wall have it in their hands: where they see it.
+  // While somebody reads further down, cards keep their column: this one keeps that in which it was dropped.
   card.column = column;
   schedule();
 }
@@ -131,7 +131,7 @@ document.addEventListener("pointermove", (event) => {
   hand.at = event;
   const isFar = Math.hypot(event.pageX - hand.x, event.pageY - hand.y) > SLOP;
   if (hand.isUp || !isFar) return;
-  // Whoever moves before the press was long scrolls.
+  // A touch that moves before the press was long enough is scrolling.
   if (event.pointerType === "touch") letGo();
   else lift();
 });
@@ -146,14 +146,14 @@ document.addEventListener("keydown", (event) => {
   event.stopImmediatePropagation();
   letGo();
 }, { capture: true });
-// What is in the hand moves, and not the page; and a long press asks for no menu.
+// While notes are dragged, the page does not scroll by touch, and a long press opens no menu.
 list.addEventListener("touchmove", (/** @type {TouchEvent} */ event) => hand?.isUp && event.preventDefault(), { passive: false });
 list.addEventListener("contextmenu", (/** @type {Event} */ event) => hand?.timer && event.preventDefault());
 
 /** @type {Record<string, number>} */
 const WAYS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, Home: -Infinity };
 
-/** @param {KeyboardEvent} event Alt and an arrow, Home or End, on a note */
+/** Moves a note, or all that are selected with it. @param {KeyboardEvent} event Alt and an arrow, Home or End, on a note */
 export async function moveByKey({ key, target }) {
   const card = cardOf(target);
   if (!card?.note.version || card.editor) return;

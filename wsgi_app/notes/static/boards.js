@@ -22,7 +22,7 @@ function make(tag, properties = {}, ...children) {
 
 field.addEventListener("input", () => field.setCustomValidity(""));
 
-/** Any words lead to a board. @param {HTMLFormElement} form */
+/** Goes to the board that was typed. @param {HTMLFormElement} form */
 export async function go(form) {
   const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
   const words = field.value.trim();
@@ -44,7 +44,7 @@ export async function copyAddress() {
     await navigator.clipboard.writeText(address);
     button.textContent = t("copied");
   } catch {
-    // The clipboard is open to secure origins only.
+    // Scripts may use the clipboard on secure origins only.
     prompt(t("board-address"), address);
   }
   setTimeout(() => (button.textContent = label), 2000);
@@ -98,7 +98,7 @@ function show(isShown) {
 code.addEventListener("click", () => show(picture.hidden));
 
 const share = make("button", { type: "button", textContent: t("share"), hidden: !("share" in navigator) });
-// Who changes their mind has not made a mistake.
+// `share` rejects when somebody closes its dialog, which is no error.
 share.addEventListener("click", () => navigator.share({ title: document.title, url: address }).catch(() => undefined));
 
 const file = make("a", { href: `/api/notes/export?board=${board}`, className: "button", textContent: t("export-notes") });
@@ -113,7 +113,7 @@ element("go").after(recent);
 popover.append(make("div", { className: "ways" }, element("copy"), share, code, file), picture);
 const recall = editTitle(title, input, said);
 
-/** What may have changed since it was last open. */
+/** Updates what may have changed since the menu was last open. */
 export function open() {
   said.textContent = "";
   recall();

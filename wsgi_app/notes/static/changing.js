@@ -1,5 +1,5 @@
 /**
- * Changing what hangs on the wall: tick off, recolour, delete and think better of it; from note to note by key.
+ * Changes of notes by their buttons: tick off, recolour, edit, delete. And the arrow keys, which go from note to note.
  *
  * @typedef {import("./paper.js").Card} Card
  */
@@ -85,7 +85,7 @@ function openPalette(card) {
 
 // --- Deleting -----------------------------------------------------------------------------------
 
-/** They go at once, and come back when they may not go. @param {Card[]} some */
+/** Deletes notes: they disappear at once, and come back if the deletion is refused. @param {Card[]} some */
 export function discard(some) {
   const focused = some.find(({ item }) => item?.contains(document.activeElement));
   const goes = new Set(some.map(({ item }) => item));
@@ -106,7 +106,7 @@ function takeAway({ base, note }) {
   wishGone(base);
   return () => {
     const now = idOf(id);
-    // The server may have got it since.
+    // The server may have carried it out since.
     wishBack({ ...base, id: now, version: base.version || Number(now !== id) }, note);
     if (kept) keepDraft(now, kept.text, kept.original);
   };

@@ -1,16 +1,16 @@
 /**
- * What was typed and not sent: kept on this device until it is sent, or not wanted any more.
+ * Drafts: text that was typed and not sent is kept on this device until it is sent or discarded.
  *
  * @typedef {{text: string, original: string}} Draft `original`: what the note said when its writer began
  */
 const PREFIX = "corkboard:draft:";
 
 /**
- * Keeps a draft, also when the page is closed.
+ * Keeps a draft, so that it survives the page.
  * @param {string} name a note's id, or `board:` and the board's name
- * @param {string} text empty: there is nothing to keep any more
+ * @param {string} text empty: removes the draft
  * @param {string} [original]
- * @returns {boolean} whether it is safe: storage may be forbidden or full
+ * @returns {boolean} whether it is kept: storage may be forbidden or full
  */
 export function keepDraft(name, text, original = "") {
   try {
@@ -32,7 +32,7 @@ export function draft(name) {
   }
 }
 
-/** A page of the version before keeps the text alone. @param {string} kept @returns {Draft} */
+/** Pages of the previous version keep the text alone. @param {string} kept @returns {Draft} */
 function parse(kept) {
   try {
     const found = JSON.parse(kept);

@@ -21,7 +21,7 @@ export function edit(card) {
   const [mine, theirs] = conflict.querySelectorAll("button");
   const begun = draft(card.note.id);
   let { text: original } = card.note;
-  /** What the note said when its writer began, or last decided. */
+  /** The note's text when its editor was opened, or when its writer last decided a conflict. */
   let agreed = begun?.original ?? original;
   let gone = false;
   let kept = true;
@@ -45,7 +45,7 @@ export function edit(card) {
     if (isDirty() && !kept) event.preventDefault();
   }
 
-  /** Closes it for good: what was typed is saved, or not wanted. */
+  /** Closes the editor and removes the draft: the text was saved or discarded. */
   function finish() {
     keepDraft(card.note.id, "");
     close();
@@ -62,7 +62,7 @@ export function edit(card) {
     kept = keepDraft(card.note.id, isDirty() ? field.value : "", agreed);
   }
 
-  /** What somebody else made of the note stands beside what is being written; nothing of either is lost.
+  /** Shows the other version beside the text that is being written, and asks which one to keep.
    * @param {string} what @param {string} text @param {string} yes @param {string} no */
   function ask(what, text, yes, no) {
     conflict.hidden = false;
@@ -72,7 +72,7 @@ export function edit(card) {
     theirs.textContent = no;
   }
 
-  /** Asks, if the note says something that its writer does not know of. */
+  /** Asks, if the note has changed since its writer began. */
   function compare() {
     conflict.hidden = [agreed, field.value.trim()].includes(original);
     if (conflict.hidden) return;

@@ -1,30 +1,30 @@
 /**
- * Who is editing which note: told to the others, and shown on the note. Nobody is kept from editing it, too.
+ * Shows on each note who is editing it. This locks nobody out.
  *
  * @typedef {import("./names.js").Name} Name
  */
 import { nameplate } from "./names.js";
 import { element, list, t } from "./paper.js";
 
-/** Of one connection. More would not fit into what it may say of itself. */
+/** Notes that one connection may name as edited. More would not fit into the 256 bytes of `me`. */
 const MOST_EDITS = 2;
-/** What makes the id of a note its own on a board. */
+/** The part of a note's id after the board and the dot. */
 const OWN_PART = /^[0-9a-f]{16}$/;
 
-/** The same, by that part of the id. One's own other windows have no name. @type {Map<string, Name[]>} */
+/** Who edits a note, by that part of its id. This person's own other windows have no name. @type {Map<string, Name[]>} */
 let edited = new Map();
 let isShown = false;
 
 /** @param {unknown} id */
 const ownPart = (id) => String(id).split(".").pop() ?? "";
 
-/** What somebody says to be editing. @param {any} me @returns {string[]} */
+/** The notes that somebody claims to be editing. @param {any} me @returns {string[]} */
 export function editsOf(me) {
   const said = Array.isArray(me?.edits) ? me.edits.slice(0, MOST_EDITS) : [];
   return said.filter((/** @type {unknown} */ id) => OWN_PART.test(String(id))).map(String);
 }
 
-/** What is being edited in this page. */
+/** The notes that are being edited in this page. */
 export function ownEdits() {
   const papers = [...list.querySelectorAll("[data-editing]")];
   const ids = papers.map(({ parentElement }) => ownPart(parentElement.dataset.id));
@@ -49,7 +49,7 @@ export function watchEdits(changed) {
   }).observe(list, { subtree: true, attributeFilter: ["data-editing"] });
 }
 
-/** Puts a flag on each note in the document that somebody is editing, and takes the others away. */
+/** Puts a flag on each note in the document that somebody is editing, and removes all others. */
 function flag() {
   if (!edited.size && !isShown) return;
   isShown = edited.size > 0;
@@ -76,7 +76,7 @@ function makeFlag(who) {
   return made;
 }
 
-/** Whoever edits a note hears that somebody else does, too. @param {HTMLElement} paper @param {HTMLElement | null} shown */
+/** Tells the editor of a note, also by screen reader, that somebody else edits it. @param {HTMLElement} paper @param {HTMLElement | null} shown */
 function warn(paper, shown) {
   const field = paper.querySelector(".editor textarea");
   if (!field) return;

@@ -1,8 +1,8 @@
-// Shows what is said over the WebSocket, as the sidecar's AsyncAPI document has it.
+// Shows the messages of the WebSocket, from the sidecar's AsyncAPI document.
 
 const page = /** @type {HTMLElement} */ (document.querySelector("#events"));
 
-/** An element; `code` in text becomes one. @param {string} name @param {...(Node | string)} parts */
+/** Makes an element; text between backticks becomes a code element. @param {string} name @param {...(Node | string)} parts */
 function make(name, ...parts) {
   const made = document.createElement(name);
   for (const part of parts) {
@@ -19,7 +19,7 @@ function code(text) {
   return made;
 }
 
-/** What a reference leads to. @param {any} root @param {string} reference */
+/** Resolves a reference. @param {any} root @param {string} reference */
 const follow = (root, reference) => reference.slice(2).split("/").reduce((node, part) => node[part], root);
 
 /** A schema in words. @param {any} schema @returns {string} */

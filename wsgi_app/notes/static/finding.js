@@ -13,7 +13,7 @@ const finder = element("finder");
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
-/** Asks when nobody has typed for a moment. @param {Refresh} refresh */
+/** Searches when nobody has typed for a moment. @param {Refresh} refresh */
 export function find(refresh) {
   clearTimeout(timer);
   timer = setTimeout(findNow, PAUSE, refresh);
@@ -30,7 +30,7 @@ export async function findNow(refresh) {
   if (filter.q === q && filter.done === done) showFound();
 }
 
-/** Takes what is asked for from the fields; whether it is something else than before. */
+/** Reads the filter from the fields. Returns whether it has changed. */
 function read() {
   const q = finder.elements.q.value.trim();
   const done = { open: false, done: true }[/** @type {string} */ (finder.elements.done.value)] ?? null;
@@ -39,13 +39,13 @@ function read() {
   return true;
 }
 
-/** A search has an address, to be kept or sent. */
+/** Puts the search into the page's address. */
 function address() {
   const asked = new URLSearchParams([...new FormData(finder)].flatMap(([name, value]) => (value ? [[name, String(value)]] : [])));
   history.replaceState(null, "", asked.size ? `?${asked}` : location.pathname);
 }
 
-/** Looks for what the page's address asks for. */
+/** Takes the search from the page's address. */
 export function findAsAddressed() {
   const asked = new URLSearchParams(location.search);
   finder.elements.q.value = asked.get("q") ?? "";
@@ -53,7 +53,7 @@ export function findAsAddressed() {
   read();
 }
 
-/** Says how many were found, and marks where. */
+/** Shows how many notes were found, and marks the matches. */
 export function showFound() {
   const isAsked = filter.q || filter.done !== null;
   const found = element("more").hidden ? "found" : "found-more";
@@ -65,7 +65,7 @@ export function showFound() {
 
 const observer = new MutationObserver(() => mark());
 
-/** Marks what is looked for; a browser that cannot shows the notes as they are. */
+/** Marks the matches, in browsers that have the CSS highlight API. */
 function mark() {
   if (!("highlights" in CSS)) return;
   const q = filter.q.toLowerCase();

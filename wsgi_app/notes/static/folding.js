@@ -1,5 +1,5 @@
 /**
- * Long notes: folded, until somebody wants to see all of one. It stays unfolded while the page is open.
+ * Folds long notes. A note that somebody unfolds stays unfolded while the page is open.
  *
  * @typedef {import("./paper.js").Card} Card
  */
@@ -15,7 +15,7 @@ export function turn(target) {
   const { id } = card.note;
   if (!unfolded.delete(id)) unfolded.add(id);
   fold(card);
-  // Who folds a note that is higher than the window stays with it.
+  // A note that was higher than the window stays in view when it is folded.
   if (!unfolded.has(id)) requestAnimationFrame(() => target.scrollIntoView({ block: "nearest" }));
 }
 
@@ -28,7 +28,7 @@ export function unfold(text) {
   text.scrollTop = 0;
 }
 
-/** Unfolds the notes in which one of these places is out of sight. @param {StaticRange[]} found */
+/** Unfolds the notes in which one of these ranges is hidden. @param {StaticRange[]} found */
 export function reveal(found) {
   for (const { startContainer, startOffset, endContainer, endOffset } of found) {
     const text = startContainer.parentElement?.closest("[data-folded] > .text");

@@ -1,14 +1,14 @@
 /**
- * The way to another board, from whatever somebody types.
+ * Goes to another board, whose name or title somebody types.
  */
 import { request } from "./api.js";
 import { changeTitle } from "./title.js";
 
-/** Letters that are no letter of a to z with a mark on it. @type {Record<string, string>} */
+/** Letters that Unicode does not decompose into one of a to z and a mark. @type {Record<string, string>} */
 const LETTERS = { ß: "ss", æ: "ae", œ: "oe", ø: "o", ł: "l", đ: "d", ð: "d", þ: "th", ı: "i", ħ: "h", ŋ: "n" };
 const LONGEST = 64;
 
-/** A board's name in addresses. Where letters are lost it ends at random, or two titles would often lead to one board.
+/** A board's name in addresses. If letters are lost, it gets a random end, so that different titles rarely collide.
  * @param {string} title */
 function slugOf(title) {
   const plain = title.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[^\0-\x7f]/g, (letter) => LETTERS[letter] ?? letter);
@@ -19,7 +19,7 @@ function slugOf(title) {
 
 const chance = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join("");
 
-/** Goes to a board; one that nobody has used yet gets these words as its title.
+/** Goes to a board; one that nobody has used yet gets the typed words as its title.
  * @param {string} words @throws {import("./api.js").Failure} */
 export async function goTo(words) {
   const slug = slugOf(words);

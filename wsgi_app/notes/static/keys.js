@@ -1,13 +1,13 @@
 /**
  * The wall's keys, and the sheet that lists them.
  *
- * Single letters can be turned off: who speaks instead of typing would press them by any word.
+ * Single-letter keys can be turned off, because speech input would press them with any word.
  * https://www.w3.org/TR/WCAG22/#character-key-shortcuts
  */
 import { element, t } from "./paper.js";
 import { OFF, isOn } from "./shortcuts.js";
 
-/** Keys, and what they do. One after the other in a row: pressed together. */
+/** Keys, and the words for what they do. Several keys in a row are pressed together. */
 const KEYS = [
   [["?"], "key-help"],
   [["N"], "key-new"],
@@ -42,7 +42,7 @@ function build() {
       if (choice.checked) localStorage.removeItem(OFF);
       else localStorage[OFF] = "1";
     } catch {
-      // Where nothing is kept, letters stay as they are.
+      // Storage is forbidden or full: the keys stay as they were.
     }
   });
   const close = make("button", t("close"));
@@ -56,11 +56,11 @@ function build() {
   return sheet;
 }
 
-/** Opens the sheet; when it closes, the focus is where it was. */
+/** Opens the sheet; when it closes, the focus returns to where it was. */
 export function openSheet() {
   const sheet = element("keys-sheet") ?? build();
   const from = /** @type {HTMLElement} */ (document.activeElement);
-  // What opened it may be in a menu that closes.
+  // The button that opened it may be in a menu that has closed.
   const menu = from.closest("[popover]");
   const back = /** @type {HTMLElement | null} */ (menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : from);
   sheet.addEventListener("close", () => back?.focus(), { once: true });

@@ -1,10 +1,10 @@
 /**
- * Loads modules when they are needed, however often that takes.
+ * Loads modules when they are needed, and tries again when that fails.
  */
 const IMPORTED = /^import [^"]*"(\.\/[\w-]+\.js)";$/gm;
 
-/** Fetches a module and what it imports. Browsers do not ask again for a module that could not be fetched; what is in
- * their cache can be. @param {string} name @param {Set<string>} [fetched] */
+/** Fetches a module and its imports into the cache. Browsers do not request a failed module again, but they load it
+ * from the cache. @param {string} name @param {Set<string>} [fetched] */
 async function prefetch(name, fetched = new Set()) {
   if (fetched.has(name)) return;
   fetched.add(name);

@@ -1,22 +1,22 @@
 /**
  * Where each card hangs, and which cards are in the document.
  *
- * From the highest position on, each hangs in the column that is the shortest so far. So everybody has the same wall at
- * the same width, whatever was added and deleted before. What somebody reads further down, or writes on, keeps its
- * place until they are done. Of a large board only the neighbourhood of what is in view is in the document.
+ * From the highest position on, each card goes into the column that is the shortest so far. So everybody has the same
+ * wall at the same width, whatever was added and deleted before. Cards that somebody reads further down, or edits, keep
+ * their place meanwhile. Of a large board only the cards in view and those around them are in the document.
  *
  * @typedef {import("./paper.js").Card} Card
- * @typedef {{left: number, level: number, y: number, slack: number}} Column pixels. `level`: how long it is, for who
- *   looks for the shortest one; `y`: where the next card goes; `slack`: what it hangs too low, so that a change
- *   further up does not move what is being read
+ * @typedef {{left: number, level: number, y: number, slack: number}} Column in pixels. `level`: its length when the
+ *   shortest column is chosen; `y`: where the next card goes; `slack`: by how much its cards hang too low, so that a
+ *   change further up does not move what is being read
  */
 import { ALL_IN_PAGE, attach, element, isFolded, list, measure, observeHeights, rehang, sorted, t } from "./paper.js";
 
 const NARROWEST = 15; // rem
-/** What the form counts for: who writes a long text in it moves no note to another column. */
+/** The height that the form counts as, so that a long text in it moves no note to another column. */
 const FORM = 17; // rem
 
-/** How high a folded note is, about. */
+/** The approximate height of a folded note. */
 const FOLDED = 24; // rem
 
 const wall = element("wall");
@@ -46,7 +46,7 @@ export function schedule() {
   });
 }
 
-/** A guess for what has not been shown yet. @param {Card} card */
+/** Estimates the height of a card that was not shown yet. @param {Card} card */
 function estimate({ note }) {
   const { text } = note;
   const perLine = width / (text.length < 50 ? 14 : 10);
@@ -54,7 +54,7 @@ function estimate({ note }) {
   return Math.max(9.5 * rem, isFolded(note) ? FOLDED * rem : lines * 1.6 * rem + 6 * rem);
 }
 
-/** Lays everything out anew, if the window or its letters have another size. */
+/** Lays everything out anew if the window or its font has another size. */
 function resize() {
   const letters = parseFloat(getComputedStyle(document.documentElement).fontSize);
   top = list.getBoundingClientRect().top + scrollY;
@@ -76,7 +76,7 @@ function resize() {
 
 const shortest = () => columns.reduce((best, column) => (column.level < best.level ? column : best));
 
-/** Gives each card its place. @param {number} kept so many, from the top on, stay in their column
+/** Gives each card its place. @param {number} kept how many, from the top on, stay in their column
  * @returns {number} how high the wall is */
 function place(kept) {
   for (const [index, column] of columns.entries()) {
@@ -94,10 +94,10 @@ function place(kept) {
   return Math.max(...columns.map(({ y }) => y));
 }
 
-/** The top of the wall is out of view. */
+/** Whether the top of the wall is out of view. */
 const isAway = () => scrollY > top + 200;
 
-/** Somebody reads further down, or is busy with a note: nothing may move there. */
+/** Whether somebody reads further down, or is busy with a note: nothing may move there. */
 export const isReading = () => isAway() || Boolean(list.querySelector("[data-editing], [data-held], .palette"));
 
 /** The first card in view of each column: it must not move. */
@@ -149,7 +149,7 @@ export function render(calm = isReading()) {
   }
 }
 
-/** Puts all cards into the document at once, or no more than are needed. @param {boolean} wanted */
+/** Puts all cards into the document, or only those that are needed. @param {boolean} wanted */
 export function hangAll(wanted) {
   allHang = wanted;
   render();
@@ -176,7 +176,7 @@ export function holdBack(card) {
   showHeld();
 }
 
-/** Keeps a card where it hangs until nobody is reading, although somebody has moved its note. @param {Card} card */
+/** Keeps a card where it hangs until nobody is reading, although its note was moved. @param {Card} card */
 export function holdStill(card) {
   moved.add(card);
 }

@@ -22,7 +22,7 @@ const more = element("more");
 /** Events that came while a list was on its way: the list may be older. @type {Set<Event[]>} */
 const listening = new Set();
 
-/** An event came: whatever list is on its way may be older. @param {Event} event */
+/** Keeps an event for the lists that are on their way, which may be older than it. @param {Event} event */
 export function overhear(event) {
   for (const meanwhile of listening) meanwhile.push(event);
 }
@@ -33,7 +33,7 @@ async function fetchPage(page, limit = PAGE_SIZE, shared = false) {
   /** @type {Event[]} */
   const meanwhile = [];
   listening.add(meanwhile);
-  // In exactly this form nginx has one for everybody.
+  // In exactly this form nginx answers all clients with one cached list.
   const query = new URLSearchParams({ board, order: "position", ...(shared ? { shared: "1" } : { limit: String(limit) }) });
   if (page) query.set("page", page);
   if (filter.q) query.set("q", filter.q);
@@ -54,7 +54,7 @@ export function append({ notes, next, meanwhile }) {
   showEmpty();
 }
 
-/** Shows this list and nothing else, what waits to be sent excepted. @param {Page} page */
+/** Shows this list and what waits to be sent, and nothing else. @param {Page} page */
 export function replace(page) {
   const ids = new Set(page.notes.map(({ id }) => id));
   for (const { note, editor } of [...sorted]) {
@@ -104,7 +104,7 @@ export async function fetchNow(shared = false) {
   }
 }
 
-/** Fetches and shows all that is still at the server. Rejects with a Failure. */
+/** Fetches and shows all remaining pages. Rejects with a Failure. */
 export async function fetchAll() {
   const view = views;
   while (paging.next && view === views) append(await fetchPage(paging.next, LARGEST_PAGE));
@@ -121,7 +121,7 @@ export async function showMore() {
     say(/** @type {Failure} */ (error).message);
   }
   more.disabled = false;
-  // Still in view, as a search in a big board may give short pages: go on.
+  // The button is still in view, because pages of a search may be short: fetch the next one, too.
   if (paging.next && more.getBoundingClientRect().top < innerHeight + 600) setTimeout(showMore, 100);
 }
 

@@ -1,10 +1,9 @@
 /**
- * The wall: fetch the list, show it, go on from its cursor with what happens, and pin what is written here.
+ * The wall: fetches the list, shows it, follows the events from its cursor, and pins new notes.
  *
  * The first view needs this module and those that it imports, which are served as one: asgi_app/client/joining.py.
- * Changing notes (changing.js, editing.js, undo.js), arranging them (arranging.js, selecting.js), finding them
- * (finding.js) and who else is there (people.js) is loaded when somebody is there, and so is what keeps the page
- * (offline.js) and what sends (outbox.js, undecided.js).
+ * Modules for changing notes (changing.js, editing.js, undo.js), arranging them (arranging.js, selecting.js), finding
+ * them (finding.js), people (people.js), offline use (offline.js) and sending (outbox.js, undecided.js) are loaded later.
  *
  * @typedef {import("/ws/client/types").Event} Event
  */
@@ -18,7 +17,7 @@ import { about, cards, element, list, locale, sorted, t } from "./paper.js";
 import { openQueue, send } from "./queue.js";
 import { isShortcut } from "./shortcuts.js";
 
-/** A wall that was left open for weeks begins anew at this size. */
+/** A wall that has grown to this many notes while it was open is loaded anew. */
 const MOST_NOTES = 8000;
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 
@@ -31,7 +30,7 @@ const here = {
   named: [],
   count: 1,
   changed: () => {},
-  // Only there can one say who one is.
+  // Only over a WebSocket can a client say who it is.
   introduce: () => void (connection.transport === "websocket" && realtime?.introduce(topic)),
 };
 
@@ -39,7 +38,7 @@ const here = {
 /** @type {ReturnType<Client["connect"]> | null} */
 let realtime = null;
 
-// --- Loaded when somebody is there ---------------------------------------------------------------
+// --- Loaded later --------------------------------------------------------------------------------
 
 const changing = later("./changing.js", () => import("./changing.js"));
 const finding = later("./finding.js", () => import("./finding.js"));
@@ -57,7 +56,7 @@ const keys = later("./keys.js", () => import("./keys.js"));
 const printing = later("./printing.js", () => import("./printing.js"));
 const deciding = later("./undecided.js", () => import("./undecided.js"));
 
-/** What somebody does with a module that cannot be loaded now. */
+/** Handles actions whose module could not be loaded. */
 const sayUnloaded = () => say(t("try-later"));
 
 /** @param {string} type @param {Element} where @param {(event: any) => void} act */
@@ -108,7 +107,7 @@ on("toggle", element("boards"), ({ newState }) => {
 on("click", list, ({ target }) => {
   if (target.closest(".fold")) folding().then(({ turn }) => turn(target), sayUnloaded);
 });
-// Whatever scrolls to a place inside a folded note, as "find in page" does, wants to see it.
+// When something scrolls inside a folded note, as "find in page" does, the note unfolds.
 list.addEventListener("scroll", (/** @type {any} */ { target }) => {
   if (target.matches("[data-folded] > .text")) folding().then(({ unfold }) => unfold(target), sayUnloaded);
 }, true);
@@ -138,7 +137,7 @@ setTimeout(() => signs.signal.aborted || warmUp(), 10_000);
 
 // --- The page -----------------------------------------------------------------------------------
 
-/** Shows what the board is called, and remembers that it was here. The HTML may be a moment older than the list.
+/** Shows the board's title, and remembers the board as opened. The HTML may be a moment older than the list.
  * @param {import("./paper.js").Board | undefined} known @param {boolean} [force] it counts, even if its version is lower */
 function showBoard(known, force = false) {
   if (known && (force || known.version > about.version)) Object.assign(about, known);
@@ -170,7 +169,7 @@ function receive(event) {
   }
 }
 
-/** Events were lost: nothing that is shown can be trusted. Shows the list again; what happens goes on from there. */
+/** Fetches the list again after events were lost; the events go on from its cursor. */
 async function showAnew() {
   deleted.clear();
   const page = await fetchNow();
@@ -203,17 +202,17 @@ function showStatus(news) {
   if (status === "live" && !since) send();
 }
 
-/** What was just pinned does not match what is looked for. */
+/** Says that a note which was just pinned does not match the search. */
 async function sayWhereItIs() {
   const [{ toast }, { showEverything }] = await Promise.all([undoing(), finding()]);
   toast(t("not-matching"), t("show-everything"), () => showEverything(refresh));
 }
 
-/** The sidecar's script, however long it takes: notes can be read and written without it. */
+/** Loads the sidecar's script, and retries until it is there: notes can be read and written without it. */
 async function client() {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      // A script that could not be fetched is not asked for again at the same address.
+      // Browsers do not request a failed module again at the same address.
       return /** @type {Client} */ (await import(`/ws/client/shared.js${attempt ? `?${attempt}` : ""}`));
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 1000 + Math.random() * Math.min(20_000, 1000 * 2 ** attempt)));
@@ -238,7 +237,7 @@ async function begin() {
   new IntersectionObserver(([seen]) => seen.isIntersecting && showMore(), { rootMargin: "1200px" }).observe(more);
   const { connect } = await client();
   realtime = connect({
-    // Nobody signs in here: whoever uses this browser is the same to the server.
+    // Nobody signs in here: all tabs of a browser have the same rights.
     share: "wall",
     topics: { [topic]: first.cursor },
     onEvent: receive,

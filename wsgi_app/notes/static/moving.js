@@ -1,5 +1,5 @@
 /**
- * Hanging notes somewhere else: which positions they get.
+ * Moves notes: chooses the positions that they get.
  *
  * @typedef {import("./paper.js").Card} Card
  */
@@ -12,7 +12,7 @@ import { change } from "./undo.js";
 /** A position that the server of the version before did not say. @param {Card | undefined} card */
 const positionOf = (card) => card?.note.position.replaceAll("~", "") ?? null;
 
-/** What can be moved or has a place to be moved to: the server has it. @param {Card[]} moving */
+/** The notes that the server has: only these can be moved, or have others moved before them. @param {Card[]} moving */
 const others = (moving) => sorted.filter((card) => card.note.version && !moving.includes(card));
 
 /**
@@ -32,8 +32,8 @@ export function move(cards, next) {
   element("announcer").textContent = t("place", { place: above.length + 1, of: before.length });
 }
 
-/** Where there is no room between two notes, or nobody knows which of them is the upper one, their neighbours move as
- * well, as few as it takes. @param {Card[]} above from the nearest one on @param {Card[]} moving @param {Card[]} below
+/** Makes room where there is none between two notes, or where both have the same position: as few neighbours as
+ * necessary move as well. @param {Card[]} above from the nearest one on @param {Card[]} moving @param {Card[]} below
  * @returns {[Card, {position: string}][]} */
 function plan(above, moving, below) {
   for (let reach = 0; ; reach = reach * 2 || 1) {
@@ -50,7 +50,7 @@ export async function moveToEnd(cards) {
   move(cards, null);
 }
 
-/** Moves cards by so many places. @param {Card[]} cards as they hang @param {number} by below zero: up */
+/** Moves cards by a number of places. @param {Card[]} cards as they hang @param {number} by negative: up */
 export function moveBy(cards, by) {
   const rest = others(cards);
   const edge = sorted.indexOf(/** @type {Card} */ (by < 0 ? cards[0] : cards.at(-1)));

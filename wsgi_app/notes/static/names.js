@@ -1,23 +1,23 @@
 /**
- * Names of people: one's own, which is kept on this device, and those that others say of themselves.
+ * Names of people: this person's, which is kept on the device, and those of others.
  *
- * Nobody checks a name. What others say may be anything, so it is made harmless before it is shown.
+ * Names are not checked by anybody and may be any text, so they are cleaned before they are shown.
  *
  * @typedef {{name: string, color: string}} Name
  */
 import { t } from "./paper.js";
 
-/** Where it is kept. The form for new notes reads it, too. */
+/** The key of this person's name in localStorage. The form for new notes reads it, too. */
 export const KEPT = "corkboard:me";
 const LONGEST = 40;
 export const COLORS = ["red", "orange", "yellow", "green", "teal", "blue", "purple", "pink"];
 
-/** Control characters, and those that cannot be seen or turn the text around them: all but what joins letters. */
+/** Control characters, and those that are invisible or change the direction of text, except the two joiners. */
 const UNSEEN = /[^\P{C}\u200c\u200d]/gu;
 /** More marks on a letter than any script needs. */
 const MARKS = /(\p{M}{4})\p{M}+/gu;
 
-/** A name as it may be shown and sent, whatever it was; empty when there is none.
+/** Cleans a name, so that it may be shown and sent; empty when nothing remains.
  * @param {unknown} name */
 export function clean(name) {
   if (typeof name !== "string") return "";
@@ -26,7 +26,7 @@ export function clean(name) {
   return /[\p{L}\p{N}\p{P}\p{S}]/u.test(short.replace(/\p{DI}/gu, "")) ? short : "";
 }
 
-/** A name and its colour as they may be shown, whatever was said. @param {unknown} said @returns {Name} */
+/** Cleans a name and colour that a client claims. @param {unknown} said @returns {Name} */
 export function readName(said) {
   const { name, color } = /** @type {Record<string, unknown>} */ (said ?? {});
   return { name: clean(name) || t("somebody"), color: COLORS.includes(String(color)) ? String(color) : "" };
@@ -35,7 +35,7 @@ export function readName(said) {
 /** @template T @param {T[]} some */
 const anyOf = (some) => some[Math.floor(Math.random() * some.length)];
 
-/** One's own name, as it was chosen before, or else the name of an animal. @returns {Name} */
+/** This person's name: the one chosen before, else that of an animal. @returns {Name} */
 export function ownName() {
   try {
     const kept = JSON.parse(localStorage[KEPT]);
@@ -53,11 +53,11 @@ export function keepName(name) {
   try {
     localStorage[KEPT] = JSON.stringify(name);
   } catch {
-    // It lives as long as the page.
+    // Storage is forbidden or full: the name lasts as long as the page.
   }
 }
 
-/** Shows a name beside its colour. It stays in its place, whatever is in it.
+/** Makes an element with a name in its colour. `bdi` isolates the name, whatever its direction is.
  * @param {string} tag @param {Name} said @param {string[]} more what follows it */
 export function nameplate(tag, { name, color }, ...more) {
   const plate = document.createElement(tag);

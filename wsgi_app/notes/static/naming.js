@@ -1,5 +1,5 @@
 /**
- * The list of who is here, and the form for one's own name and colour.
+ * The list of the people who are here, and the form for this person's name and colour.
  */
 import { COLORS, clean, keepName, ownName } from "./names.js";
 import { element, t } from "./paper.js";
@@ -11,8 +11,8 @@ function make(tag, properties, ...children) {
   return made;
 }
 
-/** Makes a button of the number of people, which opens both.
- * @param {() => void} changed called when one's own name is another
+/** Makes the number of people a button that opens both.
+ * @param {() => void} changed called when this person's name has changed
  * @returns {{names: HTMLElement, all: HTMLElement}} where to show the first few, and all of them */
 export function openNaming(changed) {
   const field = make("input", { name: "name", maxLength: 40, required: true, dir: "auto", autocomplete: "nickname" });

@@ -1,16 +1,16 @@
 /**
- * Tells of other people's new notes: those who listen, and those who have another tab in front.
+ * Announces other people's new notes: to screen readers, and in the title of a tab that is in the background.
  */
 import { element, t } from "./paper.js";
 
 const GATHER_FOR = 1000;
 let title = document.title;
 
-/** What has not been told yet: a burst is told as a number. @type {string[]} */
+/** Texts that were not announced yet; of several only the number is announced. @type {string[]} */
 let news = [];
 let unseen = 0;
 
-/** Gives the document another title. @param {string} text */
+/** Sets the document's title. @param {string} text */
 export function entitle(text) {
   title = text;
   document.title = unseen ? `(${unseen}) ${title}` : title;
