@@ -16,10 +16,10 @@ export const LONGEST = Number(element("text").dataset.longest);
 /** Motion is unwelcome. */
 export const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Deleted lately, and at which version: an answer that was on its way must not bring them back. A note that is
- * restored has a higher version. @type {Map<string, number>} */
+/** Notes deleted recently, and at which version: an answer that was on its way must not bring them back. A restored
+ * note has a higher version. @type {Map<string, number>} */
 export const deleted = new Map();
-/** Notes that hang at the server and not here: that they shall be deleted waits. @type {Map<string, Note>} */
+/** Notes that the server has and that are not shown, because their deletion waits to be sent. @type {Map<string, Note>} */
 export const hidden = new Map();
 /** Ids of notes that this page knew before the server did. @type {Map<string, string>} */
 const renamed = new Map();
@@ -27,7 +27,7 @@ const renamed = new Map();
 export const idOf = (id) => renamed.get(id) ?? id;
 /** Request ids of this tab's own changes: their events are no news. @type {Set<string>} */
 export const own = new Set();
-/** What is looked for. @type {{q: string, done: boolean | null}} */
+/** The search. @type {{q: string, done: boolean | null}} */
 export const filter = { q: "", done: null };
 
 /** Keeps the last thousand. @param {Set<string> | Map<string, number>} known */
@@ -63,8 +63,8 @@ function show(card, base, calm = false) {
   schedule();
 }
 
-/** A note with a position. What the server does not have yet hangs above all, the last one on top; and what the server
- * of the version before has written hangs where it hung, or above what the server has.
+/** A note with a position. A note that the server does not have yet hangs above all others, the newest on top. One that
+ * version 2.0 wrote hangs where it hung, or above all that the server has.
  * @param {Note} note @param {string} [before] @returns {Note} */
 function placed(note, before) {
   if (note.position) return note;
@@ -104,7 +104,7 @@ export function put(note, { fresh = false, force = false, calm = false } = {}) {
   schedule();
 }
 
-/** Hangs at the server, and shall be deleted. @param {Note} note */
+/** Hides a note that the server has, because its deletion waits. @param {Note} note */
 function hide(note) {
   if ((hidden.get(note.id)?.version ?? -1) < note.version) hidden.set(note.id, note);
   remove(note.id, { animate: true });
@@ -138,7 +138,7 @@ function leave(item, animate) {
   fall.onfinish = fall.oncancel = () => item.remove();
 }
 
-/** Shows that somebody changed this. @param {Card} card */
+/** Highlights a card that somebody changed. @param {Card} card */
 function nudge({ item }) {
   if (still.matches || isBusy()) return;
   item?.firstElementChild?.animate([{}, { scale: 1.04 }, {}], { duration: 350, easing: "ease-out" });
@@ -153,7 +153,7 @@ export function tick() {
   if (times.length > 20) times.shift();
 }
 
-/** When much happens at once, moving paper tires the eyes (and the machine). */
+/** Whether so much happens that animations would tire the eyes, and the machine. */
 function isBusy() {
   return times.length > 8 && performance.now() - times[times.length - 8] < 1500;
 }
@@ -172,7 +172,7 @@ export function isWanted({ text, done }) {
   return text.toLowerCase().includes(filter.q.toLowerCase()) && (filter.done === null || filter.done === done);
 }
 
-/** A note that hangs further down comes with its page. @param {Note} note */
+/** Whether a note belongs to the pages that are loaded; one further down comes with its page. @param {Note} note */
 const isInReach = ({ position }) => !paging.next || (position ?? "") >= (sorted.at(-1)?.position ?? "");
 
 /** Shows what an event says. @param {Event} event */

@@ -9,7 +9,7 @@ import { element, sorted, t } from "./paper.js";
 import { positions } from "./places.js";
 import { change } from "./undo.js";
 
-/** A position that the server of the version before did not say. @param {Card | undefined} card */
+/** A card's position, without the `~` that cards.js gives to notes of version 2.0. @param {Card | undefined} card */
 const positionOf = (card) => card?.note.position.replaceAll("~", "") ?? null;
 
 /** The notes that the server has: only these can be moved, or have others moved before them. @param {Card[]} moving */

@@ -1,13 +1,13 @@
 /**
  * The service worker: opens boards without a network, with what was last seen of them.
  *
- * The network comes first, so that nobody sees anything old while it is there. What a page consists of is told by the
- * page itself (offline.js). Served as /offline-worker.js, because a worker answers for what is below its own address:
+ * The network comes first, so that nobody sees old data while it works. The page itself says which files it
+ * consists of (offline.js). Served as /offline-worker.js, because a worker controls only what is below its own address:
  * https://www.w3.org/TR/service-workers/#scope-match-algorithm
  */
 const KEPT = "corkboard:page:";
 const MOST_PAGES = 20;
-/** Milliseconds until a network that does not answer counts as none. */
+/** Milliseconds after which a network that does not answer counts as absent. */
 const ANSWER_WITHIN = 5_000;
 
 const worker = /** @type {any} */ (self);
@@ -15,7 +15,7 @@ const worker = /** @type {any} */ (self);
 /** The name of the cache of a page. @param {string} url */
 const nameOf = (url) => KEPT + new URL(url).pathname;
 
-/** Keeps what a page consists of, and nothing else of it. @param {string[]} parts addresses, the page's own first */
+/** Caches the files of a page, and removes everything else from its cache. @param {string[]} parts addresses, the page's own first */
 async function keep(parts) {
   if (await leaveWhenGone()) return;
   const answers = await Promise.all(parts.map((part) => fetch(part)));
@@ -32,12 +32,12 @@ async function keep(parts) {
   for (const other of names.slice(0, -MOST_PAGES)) await caches.delete(other);
 }
 
-/** What is kept for the page that asks. @param {Request} request @param {string} clientId @returns {Promise<Response | undefined>} */
+/** The cached answer for the page that requests it. @param {Request} request @param {string} clientId @returns {Promise<Response | undefined>} */
 async function find(request, clientId) {
   const isPage = request.mode === "navigate";
   const page = isPage ? request : await worker.clients.get(clientId);
   if (!page || !(await caches.has(nameOf(page.url)))) return undefined;
-  // How it was compressed does not matter any more, and what is searched for is the page's own business.
+  // `Vary` and a search in the address do not matter here: the page searches by itself.
   return (await caches.open(nameOf(page.url))).match(request, { ignoreVary: true, ignoreSearch: isPage });
 }
 
@@ -51,10 +51,10 @@ async function answer(request, clientId) {
   return /** @type {Response | undefined} */ (first) ?? (await find(request, clientId)) ?? fresh;
 }
 
-/** Whoever puts another app here must not be haunted by the wall. @returns {Promise<boolean>} whether it left */
+/** Unregisters the worker if another app has taken the wall's place at this origin. @returns {Promise<boolean>} whether it left */
 async function leaveWhenGone() {
   const { status, headers, redirected } = await fetch(location.href, { cache: "no-cache" });
-  // Some apps answer any address with a page. One to sign in on comes by a redirect, and goes again.
+  // Some apps answer any address with a page. A redirect, as to a page for signing in, is only temporary.
   const isOther = status === 200 && !redirected && !headers.get("Content-Type")?.startsWith("text/javascript");
   if (status !== 404 && status !== 410 && !isOther) return false;
   for (const name of await caches.keys()) if (name.startsWith(KEPT)) await caches.delete(name);

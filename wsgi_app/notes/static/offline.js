@@ -7,7 +7,7 @@ import { board } from "./cards.js";
 
 const CODE = /^\/(static|ws\/client)\//;
 
-/** The addresses of all that this page consists of: itself first, its list, its scripts and styles. @returns {string[]} */
+/** The addresses that this page consists of: its own first, then its list, scripts and styles. @returns {string[]} */
 function parts() {
   const loaded = performance.getEntriesByType("resource").map(({ name }) => new URL(name));
   const code = loaded.filter(({ origin, pathname }) => origin === location.origin && CODE.test(pathname));
@@ -15,7 +15,7 @@ function parts() {
   return [...new Set([new URL(location.pathname, location.href), list, ...code].map(String))];
 }
 
-/** Begins to keep the page: now, and as it is whenever nobody looks at it any more. */
+/** Keeps the page now, and again each time it is hidden. */
 export async function keepPage() {
   if (!navigator.serviceWorker) return;
   await navigator.serviceWorker.register("/offline-worker.js");

@@ -1,5 +1,5 @@
 /**
- * Sends what waits: one after the other, in the order in which it was done, by one tab.
+ * Sends the waiting changes one after the other, in the order in which they were made, from one tab.
  *
  * @typedef {import("./api.js").Failure} Failure
  * @typedef {import("./waiting.js").Entry} Entry
@@ -9,15 +9,15 @@ import { t } from "./paper.js";
 import { listen, sendOne } from "./sending.js";
 import { isSafe, randomId, readAgain, store, stored, waiting, watch } from "./waiting.js";
 
-/** Milliseconds for which a tab may say that it is the one that sends, where the browser has no locks. */
+/** Milliseconds for which a tab claims to be the one that sends, in browsers without locks. */
 const TURN = 15_000;
 const SENDER = "corkboard:sender";
 
 const me = randomId();
 let sending = false;
-/** The last request got no answer, or a bad one. */
+/** The last request failed. */
 let isAway = false;
-/** What waits has been told of in words. */
+/** A message about what waits is shown. */
 let isSaid = false;
 let pause = 1000;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -34,7 +34,7 @@ export function openOutbox(...told) {
 /** @param {Entry[]} all */
 const next = (all) => all.find(({ held }) => !held);
 
-/** Sends what waits, and tries again by itself. */
+/** Sends what waits, and retries by itself. */
 export async function send() {
   if (sending) return;
   sending = true;
@@ -65,7 +65,7 @@ async function alone(work) {
     await navigator.locks.request(SENDER, work);
     return true;
   }
-  // Locks are for secure origins. Elsewhere two tabs may meet once in a long while, and send the same.
+  // Locks need a secure origin. Elsewhere two tabs may rarely send the same, which the server recognizes.
   const [other, since] = (stored(SENDER) ?? "").split(" ");
   const age = Date.now() - Number(since);
   if (other && other !== me && age >= 0 && age < TURN) return false;
@@ -83,7 +83,7 @@ async function alone(work) {
 
 async function sendAll() {
   if (!next(readAgain())) return;
-  // What was never tried can still be taken back: nothing is sent until somebody answers.
+  // A change that was never sent can still be taken back, so nothing is sent before the server answers.
   if (isAway || !navigator.onLine) await request("/readyz");
   isAway = false;
   for (let entry; (entry = next(readAgain())); pause = 1000) await sendOne(entry);

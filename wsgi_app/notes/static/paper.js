@@ -6,8 +6,8 @@
  * @typedef {{slug: string, title: string, version: number}} Board
  * @typedef {{changed: (note: Note) => void, removed: () => void}} Editor told what happens to its note meanwhile
  * @typedef {object} Card a note and its place on the wall
- * @property {Note} base as the server says it; version 0: it does not have it yet
- * @property {Note} note as it shall be: waiting.js
+ * @property {Note} base as the server has it; version 0: it does not have it yet
+ * @property {Note} note with the changes that wait: waiting.js
  * @property {string} position where it hangs here: others may have moved the note already
  * @property {HTMLElement | null} item null: too far away to be shown
  * @property {import("./layout.js").Column | null} column null: not hung yet
@@ -24,7 +24,7 @@ const TILTS = 7;
 /** Code between three backticks, where a word behind the first ones names its language, or between single ones; and
  * addresses: a sentence's own signs behind it are not part of one. */
 const MARKED = /\x60{3}(?:[\w+#.-]*\n)?([^]+?)\n?\x60{3}|\x60([^\x60\n]+)\x60|\bhttps?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}]/gi;
-/** Letters of a line of code that may not fit. */
+/** Characters of a line of code from which on it may not fit. */
 const WIDE = 24;
 /** A note is folded when it has more lines than this, of so many letters: more than fold away at any width. */
 const MOST_LINES = 16;
@@ -35,7 +35,7 @@ export const element = (/** @type {string} */ id) => /** @type {any} */ (documen
 // --- What people read: words.toml ----------------------------------------------------------------
 
 const { lang } = document.documentElement;
-/** For dates: the page's language, as it is written where its reader is. */
+/** For dates: the page's language, with the reader's region. */
 export const locale = navigator.languages.find((one) => one.startsWith(lang)) ?? lang;
 const plurals = new Intl.PluralRules(lang);
 /** @type {{words: Record<string, string | Record<string, string>>, problems: Record<string, string>}} */
@@ -51,7 +51,7 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-/** What the API says, in the reader's language if it is known there. @param {string} detail */
+/** Translates a text of the API, if there is a translation. @param {string} detail */
 export const inWords = (detail) => problems[detail] ?? detail;
 
 // --- Notes ---------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ export function rehang(card) {
 
 /** `next`: token of the page after the last one that was fetched; null: there is none. @type {{next: string | null}} */
 export const paging = { next: null };
-/** What this board is called; version -1: not known yet. @type {Board} */
+/** This board and its title; version -1: not known yet. @type {Board} */
 export const about = { slug: "", title: "", version: -1 };
 
 /** A card looks the same in every tab and after every reload. @param {string} id */
@@ -113,7 +113,7 @@ function make(card) {
 /** What was written where. @type {WeakMap<HTMLElement, string>} */
 const written = new WeakMap();
 
-/** Writes text in which code is set as code, and addresses can be followed. Nothing in it is markup.
+/** Writes text, with code elements for code and links for addresses. Markup in the text is shown as text.
  * @param {HTMLElement} where @param {string} text */
 function write(where, text) {
   // What is selected in it, or has the focus, stays so while something else of the note changes.
@@ -141,7 +141,7 @@ function link(address) {
 function code(block, words) {
   const made = Object.assign(document.createElement("code"), { textContent: block ?? words });
   made.classList.toggle("block", Boolean(block));
-  // What scrolls must be reached by keyboard.
+  // A block that scrolls must be reachable by keyboard.
   if (block?.split("\n").some((line) => line.length > WIDE)) made.tabIndex = 0;
   return made;
 }
@@ -220,7 +220,7 @@ export function attach(shown) {
       item.setAttribute("aria-setsize", setSize);
     }
   }
-  // What is put somewhere else in the document loses the focus.
+  // An element that is moved in the document loses the focus.
   if (focused !== document.activeElement && list.contains(focused)) {
     /** @type {HTMLElement} */ (focused).focus({ preventScroll: true });
   }

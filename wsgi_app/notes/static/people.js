@@ -1,9 +1,8 @@
 /**
- * Who is here: shows the others by name, and tells them one's own and which notes one is editing.
+ * Shows who is here, and tells the others this person's name and which notes are being edited.
  *
- * Loaded when somebody is there. All of it is what connections say of themselves (`me` and `people` in the protocol): it
- * costs two messages per edit, those who come later know it, too, and it ends with the connection. Where a topic does not
- * allow it, there is the number of people alone.
+ * It uses `me` and `people` of the protocol: an edit costs two messages, clients that come later learn of it, too, and it
+ * ends with the connection. If the topic does not allow it, only the number of people is shown.
  *
  * @typedef {import("/ws/client/types").Person} Person
  * @typedef {import("./names.js").Name} Name
@@ -20,9 +19,9 @@ import { openNaming } from "./naming.js";
 import { t } from "./paper.js";
 
 const MOST_IN_RAIL = 3;
-/** Milliseconds between two times that one says who one is. */
+/** Milliseconds between two introductions, at least. */
 const PAUSE = 1000;
-/** Tells what this page says of itself from what others say. */
+/** Distinguishes this page's own entry from those of others. */
 const TAB = Math.random().toString(36).slice(2, 6);
 
 /** Begins. @param {Here} here */
@@ -57,7 +56,7 @@ export async function meet(here) {
     schedule();
   }
 
-  /** However much comes in, it is shown once a frame. */
+  /** Shows the people, once per frame at most. */
   function schedule() {
     if (isScheduled) return;
     isScheduled = true;
@@ -78,7 +77,7 @@ export async function meet(here) {
     const unknown = Math.max(0, here.count - here.named.length - (isTold || others.some(isOwn) ? 0 : 1));
     const most = here.named.length && people.length + unknown > 1 ? MOST_IN_RAIL : 0;
     const now = JSON.stringify([people.map(({ name, color }) => [name, color]), unknown, most]);
-    // Windows that share a connection are one person: the last word is that of the one in which something is edited.
+    // Windows that share a connection are one person: one in which a note is edited introduces itself last.
     if (ownEdits().length && !isTold && others.some((one) => isOwn(one) && !one.edits.length)) {
       told = "";
       say();

@@ -6,7 +6,7 @@
  */
 import { asNew, forget, fresh, keep, randomId, same, waiting } from "./waiting.js";
 
-/** Has sent what is new. */
+/** Called when there is something new to send. */
 let wakeUp = () => {};
 
 /** @param {() => void} onWish called when there is something new to send */
@@ -16,7 +16,7 @@ export function whenWished(onWish) {
 
 export const wake = () => wakeUp();
 
-/** The order in which it was done, also when the clock is set back between two of them. */
+/** A time that keeps the order of changes, also when the clock is set back between two of them. */
 export const now = () => Math.max(Date.now(), (waiting().at(-1)?.at ?? 0) + 1);
 
 /** A new note. @param {Partial<Note>} body */
@@ -26,7 +26,7 @@ export function wishNew(body) {
   wake();
 }
 
-/** The server has a note that was new: what else is wished of it waits under its id.
+/** The server has a note that was new: further changes of it now wait under its id.
  * @param {string} key @param {Note} note @returns {boolean} whether it was one that waited here */
 export function goOn(key, note) {
   const entry = fresh(key);
@@ -40,7 +40,7 @@ export function goOn(key, note) {
   return true;
 }
 
-/** Keeps an entry, unless the server has all that it says. @param {Entry} entry */
+/** Keeps an entry, unless the server has all of its changes. @param {Entry} entry */
 export function tidy(entry) {
   const { key, base, tried, isGone, isBack, held } = entry;
   /** @param {[string, unknown]} change */

@@ -2,8 +2,8 @@
  * Positions: strings that sort as the notes hang, with room for another one between any two of them.
  *
  * Fractional indexing: https://www.figma.com/blog/realtime-editing-of-ordered-sequences/. A position may begin with a
- * whole number, as each note gets one when it is created (places.lua): a letter that says how many digits follow, a for
- * one and b for two, Z for one and Y for two below zero, and digits of which none is 0. Whatever follows is a fraction.
+ * whole number, which each note gets when it is created (places.lua): a letter that says how many digits follow (a: one,
+ * b: two; below zero Z: one, Y: two), then these digits, none of which is 0. What follows is a fraction.
  */
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const [LEAST, MOST] = ["1", "z"];
@@ -59,7 +59,7 @@ function between(low, high) {
 }
 
 /**
- * So many positions between two, from the highest to the lowest; null when there is no room for them.
+ * `count` positions between two others, from the highest to the lowest; null when there is no room for them.
  * @param {string | null} low null: below everything
  * @param {string | null} high null: above everything
  * @param {number} count

@@ -1,7 +1,5 @@
 /**
- * Has sent what waits, and says how much that is.
- *
- * What sends is a module of its own, which is loaded when there is something to send: outbox.js.
+ * Starts sending what waits, and shows how much waits. outbox.js, which sends, is loaded when there is something to send.
  *
  * @typedef {() => Promise<typeof import("./outbox.js")>} Sending
  * @typedef {() => Promise<{ask: typeof import("./undecided.js").ask}>} Deciding
@@ -15,10 +13,10 @@ let begin = async () => {};
 /** @type {Deciding} */
 let deciding;
 let isOpen = false;
-/** Something had to be decided. */
+/** A conflict had to be decided. */
 let asks = false;
 
-/** Sends what waits, now and whenever that is possible.
+/** Starts the queue: sends what waits, now and whenever something new waits.
  * @param {Sending} sending @param {Deciding} toDecide
  * @param {Parameters<typeof import("./outbox.js").openOutbox>} told */
 export function openQueue(sending, toDecide, ...told) {
@@ -36,7 +34,7 @@ export function openQueue(sending, toDecide, ...told) {
   show();
 }
 
-/** Sends what waits, as soon as what sends it can be loaded. */
+/** Sends what waits, as soon as outbox.js can be loaded. */
 export async function send() {
   if (!waiting().length) return;
   await begin().catch(() => setTimeout(send, 2000 + Math.random() * 3000));

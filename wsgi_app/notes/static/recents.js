@@ -1,12 +1,12 @@
 /**
- * The boards that were open in this browser lately. main.js writes each of them down, in an entry of its own.
+ * The boards that were open recently in this browser. main.js keeps an entry for each in localStorage.
  *
  * @typedef {{slug: string, title: string, at: number}} Recent `at`: when it was last opened, or its title changed
  */
 const KEPT = "corkboard:recent:";
 const MOST = 20;
 
-/** Newest first. What is over the bound is forgotten. @returns {Recent[]} */
+/** The boards, newest first; removes those beyond the limit. @returns {Recent[]} */
 export function recents() {
   /** @type {Recent[]} */
   const found = [];
@@ -20,7 +20,7 @@ export function recents() {
   return found;
 }
 
-/** @param {string} name of an entry; one that was not written by us is the oldest @returns {Recent} */
+/** @param {string} name of an entry; an unreadable one counts as the oldest @returns {Recent} */
 function read(name) {
   const slug = name.slice(KEPT.length);
   try {

@@ -1,6 +1,6 @@
 /**
- * Several notes at once: picked by Ctrl or Shift and a click, or one after the other in a mode of its own, and then
- * moved, coloured, ticked off or deleted together.
+ * Selects several notes, by Ctrl or Shift and a click or in a mode in which each click selects, and moves, colours, ticks
+ * off or deletes them together.
  *
  * @typedef {import("./paper.js").Card} Card
  */
@@ -9,7 +9,7 @@ import { move, moveToEnd } from "./moving.js";
 import { cards, element, list, sorted, t } from "./paper.js";
 import { change } from "./undo.js";
 
-/** Ids. @type {Set<string>} */
+/** Ids of the selected notes. @type {Set<string>} */
 const picked = new Set();
 /** Where a range begins. */
 let first = "";
@@ -18,13 +18,13 @@ let bar = null;
 
 const opener = element("select");
 
-/** What is picked, as it hangs. */
+/** The selected cards, as they hang. */
 const chosen = () => sorted.filter(({ note }) => note.version && picked.has(note.id));
 
-/** What goes along with a card: all that is picked, if it is. @param {Card} card @returns {Card[]} */
+/** The cards that move with this one: all selected ones if it is selected, else itself. @param {Card} card @returns {Card[]} */
 export const withPicked = (card) => (picked.has(card.note.id) ? chosen() : [card]);
 
-/** A click on a note that picks it. @param {MouseEvent} event */
+/** Selects a note, or takes it out of the selection, by a click. @param {MouseEvent} event */
 export function pick({ target, shiftKey }) {
   const card = cardOf(target);
   if (!card?.note.version) return;
@@ -41,7 +41,7 @@ export function pick({ target, shiftKey }) {
   show();
 }
 
-/** Opens the mode in which a click picks, or leaves it. */
+/** Enters or leaves the mode in which a click selects. */
 export function toggle() {
   if (bar) close();
   else open();
@@ -75,7 +75,7 @@ function close() {
   }
 }
 
-/** Says what is picked, on each note and in the bar. */
+/** Shows the selection on each note and in the bar. */
 function show() {
   for (const id of picked) if (!cards.has(id)) picked.delete(id);
   for (const item of list.children) {
@@ -105,7 +105,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && bar && !isBusy) close();
 });
 
-// --- What is done with them ---------------------------------------------------------------------
+// --- Actions ------------------------------------------------------------------------------------
 
 /** By the words on their buttons. @type {Record<string, (some: Card[]) => unknown>} */
 const acts = {

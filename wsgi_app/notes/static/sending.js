@@ -1,8 +1,8 @@
 /**
- * Sends one thing that waits, and makes of the answer what waits then.
+ * Sends one waiting entry, and updates it by the answer.
  *
- * Each change says on which version it was made. When the note is at another one by now, what nobody else has touched is
- * sent again on that one, and about the rest somebody is asked. So an answer that was lost is no conflict.
+ * Each change names the version that it was made on. If the note has another version by now, fields that nobody else has
+ * changed are sent again with that version, and the person is asked about the others. A lost answer is no conflict.
  *
  * @typedef {import("./api.js").Failure} Failure
  * @typedef {import("./paper.js").Note} Note
@@ -17,7 +17,7 @@ import { toast } from "./undo.js";
 import { forget, fresh, keep, same } from "./waiting.js";
 import { bodyOf } from "./wishes.js";
 
-/** A note is not deleted when somebody else has changed this. @type {(keyof Note)[]} */
+/** A note is not deleted if somebody else has changed one of these. @type {(keyof Note)[]} */
 const SEEN = ["text", "color", "done"];
 
 /** What to do with a new note that the server refuses for good. @type {(text: string, message: string) => void} */
@@ -30,7 +30,7 @@ export function listen(onRefused, onHidden) {
   [refused, hidden] = [onRefused, onHidden];
 }
 
-/** Sends it. Rejects when it has to be sent again. @param {Entry} entry */
+/** Sends an entry. Rejects with a Failure when it has to be sent again. @param {Entry} entry */
 export async function sendOne(entry) {
   try {
     if (!entry.base.version) await pin(entry);
@@ -39,7 +39,7 @@ export async function sendOne(entry) {
     else await change(entry);
   } catch (error) {
     const { status, message } = /** @type {Failure} */ (error);
-    // What there is no room for goes back to its writer: what waits behind it may be for another board.
+    // A note for which there is no room (507) goes back to its writer: what waits behind it may be for another board.
     const isFinal = status === 507 || (status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status));
     const now = fresh(entry.key);
     if (!isFinal) throw error;
@@ -67,7 +67,7 @@ async function pin(entry) {
   const headers = { "Idempotency-Key": key };
   const post = (/** @type {object | undefined} */ some) => request("/api/notes", { method: "POST", body: some, headers, id: key });
   const note = await post(body).catch((error) => {
-    // A server of the version before knows no authors. What it refused has not used up its key.
+    // Version 2.0 knows no authors. A refused request has not used up its key.
     if (error.status !== 422 || !body?.author) throw error;
     return post({ ...body, author: undefined });
   });
@@ -105,18 +105,18 @@ async function change(entry) {
   learn(key, await answer.catch((error) => (error.status === 412 ? read(key) : Promise.reject(error))));
 }
 
-/** The server says what a note is now. @param {string} key @param {Note} note */
+/** Updates an entry by the note as the server has it. @param {string} key @param {Note} note */
 function learn(key, note) {
   const entry = fresh(key);
   if (!entry) return put(note);
   const isTheirs = (/** @type {string} */ field) => isOthers(entry, note, /** @type {keyof Note} */ (field));
-  // Whoever moves a note last has moved it.
+  // Of two moves the last one counts.
   const asked = Object.keys(entry.changes).filter((field) => field !== "position" && isTheirs(field));
   if (asked.length) return keep({ ...entry, held: { why: "conflict", theirs: note } });
   tidy({ ...entry, base: note, tried: [] });
 }
 
-/** Whether somebody else has changed this, to something that nobody here wanted.
+/** Whether somebody else has changed a field to a value that was not wanted here.
  * @param {Entry} entry @param {Note} note @param {keyof Note} field */
 function isOthers({ base, changes, tried }, note, field) {
   const known = [base, changes, ...tried].filter((one) => field in one);
@@ -171,7 +171,7 @@ async function bringBack({ key }) {
   }
 }
 
-/** Somebody deleted it meanwhile. @param {Entry} entry */
+/** Handles a change of a note that somebody has deleted. @param {Entry} entry */
 function lost(entry) {
   const { key, base, changes } = entry;
   if (changes.text === undefined) {

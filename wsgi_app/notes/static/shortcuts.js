@@ -1,11 +1,11 @@
 /**
- * Which keys are the wall's own: known before keys.js, which does what they say, is loaded.
+ * Recognizes the wall's keys, before keys.js, which acts on them, is loaded.
  */
 export const OFF = "corkboard:single-keys-off";
 const SINGLE = ["?", "n", "/"];
 const WRITING = "textarea, select, input:not([type=radio], [type=checkbox]), [contenteditable]";
 
-/** Whether letters alone do something. */
+/** Whether single-letter keys are on. */
 export function isOn() {
   try {
     return localStorage.getItem(OFF) === null;

@@ -1,5 +1,5 @@
 /**
- * Loads the wall. Its script is asked for until it is there: without it the page can do nothing.
+ * Loads the wall's script, and retries until it is there: without it the page can do nothing.
  */
 const script = new URL("./main.js", import.meta.url);
 

@@ -1,5 +1,5 @@
 /**
- * What the board is called: on the page, and in the form that changes it.
+ * The board's title: on the page, and in the form that changes it.
  *
  * @typedef {import("./api.js").Failure} Failure
  */
@@ -22,13 +22,13 @@ export function showTitle() {
 /** @param {string} slug */
 const addressOf = (slug) => `/api/boards/${slug}`;
 
-/** Gives a board a title, if it is at this version.
+/** Sets a board's title, if the board is at this version. Rejects with a Failure.
  * @param {string} slug @param {string} title @param {number} version @returns {Promise<import("./paper.js").Board>} */
 export function changeTitle(slug, title, version) {
   return request(addressOf(slug), { method: "PATCH", body: { title }, headers: { "If-Match": `"${version}"` } });
 }
 
-/** Makes a form the place where the title is changed. What somebody types stays, whatever others do meanwhile.
+/** Makes a form change the title. A text that is being typed stays, whatever others do meanwhile.
  * @param {HTMLFormElement} form @param {HTMLInputElement} field @param {HTMLElement} said
  * @returns {() => void} shows what is known now, unless somebody types */
 export function editTitle(form, field, said) {

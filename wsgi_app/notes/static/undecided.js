@@ -1,5 +1,5 @@
 /**
- * Asks what becomes of changes that cannot be sent as they are: somebody else was faster, or the server refuses them.
+ * Asks what to do with changes that cannot be sent as they are: somebody else was faster, or the server refuses them.
  *
  * @typedef {import("./waiting.js").Entry} Entry
  */
@@ -9,12 +9,12 @@ import { wishNew } from "./pinning.js";
 import { forget, keep, same, waiting, waits } from "./waiting.js";
 import { bodyOf, decide } from "./wishes.js";
 
-/** What is asked, by the key of its entry. @type {Map<string, {form: HTMLFormElement, asked: Entry}>} */
+/** The open questions, by the keys of their entries. @type {Map<string, {form: HTMLFormElement, asked: Entry}>} */
 const shown = new Map();
 
 const box = element("undecided");
 
-/** Asks about everything of this board that has to be decided, and about nothing else. */
+/** Shows a question for each entry of this board that has to be decided, and removes all others. */
 export function ask() {
   const open = waiting().filter(({ held, base }) => held && base.board === board);
   for (const [key, { form, asked }] of shown) {
@@ -26,7 +26,7 @@ export function ask() {
   box.hidden = !shown.size;
 }
 
-/** What is said of it, and what can be done. @param {Entry} entry @returns {[string, string, string, string]} */
+/** The texts of a question: what happened, their text, and the two buttons. @param {Entry} entry @returns {[string, string, string, string]} */
 function words({ base, changes, held, isGone }) {
   if (held?.why === "gone") return [t("deleted-meanwhile"), "", t("pin-mine"), t("let-go")];
   if (held?.why === "conflict") {

@@ -1,5 +1,5 @@
 /**
- * Taking back what was done here, by a button or by Ctrl+Z; and the toast that says what was done.
+ * Undo, by a button or by Ctrl+Z; and the toast that says what was done.
  *
  * @typedef {import("./paper.js").Card} Card
  * @typedef {import("./paper.js").Note} Note
@@ -36,7 +36,7 @@ export function toast(text, label = "", act) {
 
 function fade() {
   clearTimeout(timer);
-  // It stays for as long as somebody has a hand on it.
+  // It stays while the pointer or the focus is on it.
   timer = setTimeout(() => (box.matches(":hover, :focus-within") ? fade() : hide()), SHOWN_FOR);
 }
 
@@ -58,7 +58,7 @@ button.addEventListener("click", () => {
 
 /** What can be taken back, newest last. @type {Step[]} */
 const steps = [];
-/** One after the other: a step may need what the one after it has undone. */
+/** Steps are undone one after the other: one may depend on the step after it. */
 let undoing = Promise.resolve();
 
 /**
@@ -100,7 +100,7 @@ document.addEventListener("keydown", (event) => {
 // --- Changes ------------------------------------------------------------------------------------
 
 /**
- * Makes something else of notes, at once; it is sent as soon as the network lets it through. One step takes it back.
+ * Changes notes at once, and queues the changes to be sent. One undo takes all of them back.
  * @param {[Card, Partial<Note>][]} wanted @param {string} said
  */
 export function change(wanted, said) {
@@ -113,7 +113,7 @@ export function change(wanted, said) {
   undoable(said, () => all(begun.reverse()));
 }
 
-/** Does what can be done, and then says what cannot. @param {(() => void)[]} acts */
+/** Runs all functions, and then throws the first error, if any. @param {(() => void)[]} acts */
 function all(acts) {
   /** @type {unknown[]} */
   const failures = [];
@@ -128,7 +128,7 @@ function all(acts) {
 }
 
 /**
- * Gives a note the values that it had, unless somebody has changed them since.
+ * Gives a note its previous values, unless somebody has changed them since.
  * @param {Note} left as it was left here
  * @param {Partial<Note>} before
  * @param {Partial<Note>} after what was made of them here

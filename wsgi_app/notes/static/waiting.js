@@ -1,8 +1,8 @@
 /**
- * What is done here and the server does not have yet: for each note one entry, which says how the note shall be.
+ * Changes that the server does not have yet: one entry per note, which says how the note is to be.
  *
- * An entry is kept until the server has it, also when the page is closed, and is seen by all tabs. cards.js shows notes
- * as they shall be, and outbox.js sends what differs from what the server said last.
+ * An entry is kept in localStorage until the server has it, and is seen by all tabs. cards.js shows the notes with their
+ * changes, and outbox.js sends what differs from the server's last answer.
  *
  * @typedef {import("./paper.js").Note} Note
  * @typedef {{why: "conflict", theirs: Note} | {why: "gone"} | {why: "refused", message: string}} Held
@@ -20,14 +20,14 @@
  * @property {Held} [held] somebody has to decide
  */
 const KEPT = "corkboard:waits:";
-/** Of the version before, which knew new notes only. */
+/** The key of the previous version's entries, which are new notes only. */
 const KEPT_BEFORE = "corkboard:note:";
-/** Milliseconds that a change may take before it is called one that waits. */
+/** Milliseconds after which an unsent change is shown as waiting. */
 const SHORT = 1000;
 
 /** @type {Map<string, Entry>} */
 const entries = new Map();
-/** What storage has no room for, or may not keep: it lives as long as the page. @type {Set<string>} */
+/** Entries that storage cannot keep: they last as long as the page. @type {Set<string>} */
 const unsafe = new Set();
 /** @type {((key: string) => void)[]} */
 const watchers = [];
@@ -89,7 +89,7 @@ export function asNew(key, at, body) {
   return /** @type {Note} */ (note);
 }
 
-/** A note as it shall be. @param {Note} note as the server says it */
+/** A note with the changes that wait. @param {Note} note as the server has it */
 export function asWished(note) {
   const entry = entries.get(note.id);
   return entry && !entry.held ? { ...note, ...entry.changes } : note;
@@ -148,10 +148,10 @@ export function forget(key) {
   tell(key);
 }
 
-/** All that waits outlives this page. */
+/** Whether all entries survive the page. */
 export const isSafe = () => unsafe.size === 0;
 
-/** It has waited for so long that people should know. @param {Entry} entry */
+/** Whether an entry has waited for so long that people should know. @param {Entry} entry */
 export const isLate = ({ at }) => !navigator.onLine || Math.abs(Date.now() - at) > SHORT;
 
 addEventListener("storage", ({ key: name, newValue }) => {

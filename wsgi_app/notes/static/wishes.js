@@ -1,7 +1,7 @@
 /**
- * What people wish: each wish becomes a part of what waits for its note.
+ * Adds changes to the entry that waits for a note.
  *
- * So the second change of a note is no conflict with the first one, and what is taken back is not sent at all.
+ * So the second change of a note is no conflict with the first one, and a change that is undone in time is not sent at all.
  *
  * @typedef {import("./paper.js").Note} Note
  * @typedef {import("./waiting.js").Entry} Entry
@@ -12,7 +12,7 @@ import { forget, fresh, keep } from "./waiting.js";
 /** @param {Note} base @returns {Entry} */
 const entryOf = (base) => fresh(base.id) ?? { key: base.id, at: now(), base, changes: {}, tried: [] };
 
-/** A note shall say something else. @param {Note} base what it says at the server, as whoever changes it knows it
+/** Changes a note. @param {Note} base the server's version that the person saw
  * @param {Partial<Note>} changes */
 export function wish(base, changes) {
   const entry = entryOf(base);
@@ -21,7 +21,7 @@ export function wish(base, changes) {
   wake();
 }
 
-/** A note shall be deleted. @param {Note} base */
+/** Deletes a note. @param {Note} base */
 export function wishGone(base) {
   const entry = entryOf(base);
   if (!base.version && !entry.tried.length) forget(base.id);
@@ -29,7 +29,7 @@ export function wishGone(base) {
   wake();
 }
 
-/** A note that was deleted here shall hang there again. @param {Note} base @param {Note} note as it was shown */
+/** Restores a note that was deleted here. @param {Note} base @param {Note} note as it was shown */
 export function wishBack(base, note) {
   const entry = fresh(base.id);
   const { board, author, ...changes } = bodyOf(note);
@@ -39,13 +39,13 @@ export function wishBack(base, note) {
   wake();
 }
 
-/** What is sent of a new note. @param {Note} note */
+/** The body of the request that creates a note. @param {Note} note */
 export function bodyOf({ board, text, color, position, done, author }) {
   // Where the server has said none, there is one of the page's own.
   return { board, text, color, done, author, ...(/^\w+$/.test(position ?? "") && { position }) };
 }
 
-/** Somebody has decided what becomes of a change. @param {Entry} entry */
+/** Stores what somebody has decided about a change. @param {Entry} entry */
 export function decide(entry) {
   tidy({ ...entry, held: undefined });
   wake();
