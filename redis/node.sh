@@ -3,8 +3,8 @@
 # Usage: node.sh NAME [MASTER]
 #   NAME: the host name by which everybody reaches it.
 #   MASTER: the other one's, for the first start of a replica. Later starts go by what Sentinels have decided.
-# The configuration is beside the data, because Sentinels have it changed. Its name says whose data these are:
-# corkboard/functions.lua compares it with who wrote last.
+# The configuration is beside the data, because Sentinels rewrite it. Its name identifies the node:
+# corkboard/functions.lua compares it with the node that wrote last.
 set -eu
 umask 077
 name=${1:?usage: node.sh NAME [MASTER]} master=${2:-}
@@ -20,14 +20,14 @@ if [ -z "$config" ]; then
         echo "masteruser replica"
         echo "masterauth $(cat /run/secrets/replica_password)"
         echo "replica-announce-ip $name"
-        # A master that is cut off stops to take writes that nobody would ever see.
+        # A master that is cut off refuses writes, because a failover would lose them.
         echo "min-replicas-to-write 1"
         echo "min-replicas-max-lag 10"
         [ -z "$master" ] || echo "replicaof $master 6379"
     } > "$config.new"
     mv "$config.new" "$config"
 else
-    # The password may be another one since.
+    # The password may have changed.
     sed "s/^masterauth .*/masterauth $(cat /run/secrets/replica_password)/" "$config" > "$config.new"
     mv "$config.new" "$config"
 fi

@@ -13,7 +13,7 @@ if [ ! -s "$config" ]; then
     {
         echo "port 26379"
         echo "dir /data"
-        # Only the back network reaches this port, and who asks where the master is needs no secret for it.
+        # Only the back network reaches this port, and asking for the master needs no password.
         echo "protected-mode no"
         echo "sentinel resolve-hostnames yes"
         echo "sentinel announce-hostnames yes"
@@ -26,7 +26,7 @@ if [ ! -s "$config" ]; then
     } > "$config.new"
     mv "$config.new" "$config"
 else
-    # The password may be another one since.
+    # The password may have changed.
     sed "s/^sentinel auth-pass .*/sentinel auth-pass corkboard $(cat /run/secrets/sentinel_password)/" "$config" \
         > "$config.new"
     mv "$config.new" "$config"

@@ -1,5 +1,5 @@
 /**
- * The object that a page has in its hands, over a connection that is its own or shared.
+ * The object that `connect()` returns, on top of a connection of its own or a shared one.
  *
  * @typedef {import("./types").Options} Options
  * @typedef {import("./types").Realtime} Realtime

@@ -1,4 +1,4 @@
-/** What the tabs of a browser say of it, by topic. To the others it is one person: the tab that spoke last counts. */
+/** The `me` of each tab, by topic. To other people a browser is one person: the tab that spoke last counts. */
 
 /** @template Tab */
 export function faceList() {
@@ -8,7 +8,7 @@ export function faceList() {
   return {
     /** @param {string} topic @returns {object | null} */
     of: (topic) => last(topic)?.[1] ?? null,
-    /** @param {Tab} tab @param {string} topic @param {object | null} [face] absent: it says nothing */
+    /** @param {Tab} tab @param {string} topic @param {object | null} [face] absent: removes it */
     set(tab, topic, face) {
       const known = topics.get(topic) ?? new Map();
       known.delete(tab);
@@ -16,7 +16,7 @@ export function faceList() {
       if (known.size) topics.set(topic, known);
       else topics.delete(topic);
     },
-    /** @param {Tab} tab @param {string} topic @returns {boolean} whether the others see another one now */
+    /** @param {Tab} tab @param {string} topic @returns {boolean} whether the `me` that others see has changed */
     remove(tab, topic) {
       const counted = last(topic)?.[0] === tab;
       this.set(tab, topic);

@@ -1,6 +1,6 @@
 /**
- * What becomes of the events of a page: connects, says when the page is fetched and what is shown. The page itself is
- * the business of its `view`.
+ * Follows the events of a page: connects, and decides when the page is fetched and what is shown. `view` accesses the
+ * document.
  *
  * @typedef {import("./types").Event} Event
  * @typedef {import("./types").Listening} Listening
@@ -10,7 +10,7 @@
 import { connect, isWithin } from "./realtime.js";
 import { refresher } from "./refresh.js";
 
-/** Milliseconds after a connection in which the server says how many people listen. */
+/** Milliseconds within which the server says, after a connection, how many people listen. */
 const COUNTED_WITHIN = 1500;
 const REFRESH_RATE = 50;
 /** A position that no topic ever had: the server answers that events were lost. */
@@ -21,11 +21,11 @@ const isHtml = ({ type, data }) => type === "html" && typeof data?.target === "s
 
 /** @param {Listening} listening @param {View} view */
 export function follow({ topics, ticket, refresh_rate: rate = REFRESH_RATE }, view) {
-  /** The ticket of the last connection. @type {string | null | undefined} */
+  /** The ticket that the last connection was made with. @type {string | null | undefined} */
   let shown;
-  /** Events that came while the page was on its way; null: it is not. @type {Event[] | null} */
+  /** Events that came while the page is being fetched; null: it is not. @type {Event[] | null} */
   let meanwhile = null;
-  /** Events were lost since the page was asked for. */
+  /** Whether events were lost since the fetch began. */
   let isLost = false;
   /** People by topic. @type {Map<string, number>} */
   const counts = new Map();

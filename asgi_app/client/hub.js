@@ -8,11 +8,11 @@ import { position } from "./cursor.js";
 import { faceList } from "./faces.js";
 import { TRANSPORTS } from "./transports.js";
 
-/** Milliseconds. A tab that crashed says no goodbye; the timers of one that nobody looks at run once a minute. */
+/** Milliseconds without a message after which a tab counts as gone. Hidden tabs run their timers once a minute. */
 const GONE_AFTER = 150_000;
-/** A tab that is asked for a new ticket may be frozen: the next one is asked then. */
+/** Milliseconds that a tab has to bring a new ticket, before the next one is asked: it may be frozen. */
 const TICKET_WITHIN = 10_000;
-/** The `from` of what another tab of this browser whispers. */
+/** The `from` of whispers of other tabs of this browser. */
 const HERE = "here";
 
 /** @param {string | null} since @param {string | null} than */
@@ -27,11 +27,11 @@ function isOlder(since, than) {
  * @param {boolean} canRenew whether the tabs can get a new ticket
  */
 export function openHub(base, canRenew) {
-  /** When each was last heard. @type {Map<Tab, number>} */
+  /** When each tab was last heard. @type {Map<Tab, number>} */
   const tabs = new Map();
   /** Where the connection is in each topic. @type {Map<string, string | null>} */
   const seen = new Map();
-  /** Who is on a topic; who of them waits for the server's word; where the others are who do not wait.
+  /** Of each topic: the tabs on it; those that wait for `subscribed`; the position of the others.
    * @type {Map<string, {on: Set<Tab>, waiting: Set<Tab>, others: string | null}>} */
   const topics = new Map();
   /** @type {ReturnType<typeof faceList<Tab>>} */
@@ -42,7 +42,7 @@ export function openHub(base, canRenew) {
   const shown = new WeakMap();
   /** @type {any} */
   let status = { status: "connecting", transport: null };
-  /** The last word on whether the server is behind. @type {any} */
+  /** The last `behind` or `current`. @type {any} */
   let behind = null;
   /** @type {ReturnType<typeof stayConnected> | null} */
   let connection = null;
@@ -97,12 +97,12 @@ export function openHub(base, canRenew) {
     const topic = topics.get(name);
     if (!topic) return;
     if (op === "subscribed") return receiveSubscribed(message);
-    // Until the server has begun anew where it was asked to, what comes is of before.
+    // Before `subscribed` comes, events still belong to the previous subscription.
     if (op === "event" && !topic.waiting.size) seen.set(name, message.id);
     for (const tab of topic.on) tab.postMessage({ message });
   }
 
-  /** Those who waited begin there. @param {any} message */
+  /** The tabs that waited begin at this position. @param {any} message */
   function receiveSubscribed(message) {
     const { topic: name, cursor, recovered } = message;
     const topic = /** @type {NonNullable<ReturnType<typeof topics.get>>} */ (topics.get(name));
@@ -112,7 +112,7 @@ export function openHub(base, canRenew) {
     if (!recovered || !seen.get(name)) seen.set(name, cursor);
     for (const tab of waiting) tab.postMessage({ message });
     const rest = [...topic.on].filter((tab) => !waiting.has(tab));
-    // What one tab has missed for good, others may have seen: they go on from where they are.
+    // Events that are lost for one tab may have been seen by others: these resume from their own position.
     if (recovered || !rest.length || !at || at === cursor) return;
     [topic.waiting, topic.others] = [new Set(rest), cursor];
     seen.set(name, at);
@@ -154,7 +154,7 @@ export function openHub(base, canRenew) {
     clearTimeout(counting);
   }
 
-  /** Those who have not been heard for long are gone. */
+  /** Drops tabs that were not heard for too long. */
   function count() {
     clearTimeout(counting);
     counting = setTimeout(count, GONE_AFTER / 5);

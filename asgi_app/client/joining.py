@@ -1,10 +1,11 @@
-"""Makes of a folder of scripts and styles what browsers get: fewer files, and less in them.
+"""Joins and strips the scripts and styles of a folder, so that browsers get fewer and smaller files.
 
-`python -m asgi_app.client.joining FROM TO FIRST` writes it. No comments and no indents are left, and what a
-script imports is in it, each module in a function of its own. The scripts of a page must not run one module
-twice: what the page's `FIRST` script imports is in that one alone, and all others import it from there.
+`python -m asgi_app.client.joining FROM TO FIRST` writes the result to TO. It removes comments and indents,
+and puts what a script imports into the script, each module in a function of its own. So that a page runs no
+module twice, what `FIRST`, the page's first script, imports is in that script alone, and all others import it
+from there.
 
-An import is one `import {…} from "./NAME.js";`, and nothing that is exported gets another value later.
+Every import has the form `import {…} from "./NAME.js";`, and exported names must not be assigned to later.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import re
 import sys
 from pathlib import Path
 
-# Lines that hold nothing else. A script must not have lines that look like one inside of a text.
+# Comments on lines of their own. A string in a script must not have lines that look like one.
 COMMENT = re.compile(rb"^[ \t]*(/\*((?!\*/).)*\*/|//[^\n]*)\n", re.DOTALL | re.MULTILINE)
-# Types, which may stand in the middle of a line.
+# Type annotations, which may be in the middle of a line.
 TYPE = re.compile(rb"/\*\* @((?!\*/).)*\*/ ?", re.DOTALL)
 INDENT = re.compile(rb"^[ \t]+|^\n", re.MULTILINE)
 IMPORT = re.compile(rb'^import \{([^}]*)\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
@@ -25,14 +26,15 @@ STYLE_COMMENT = re.compile(rb"/\*((?!\*/).)*\*/", re.DOTALL)
 
 
 def joined(folder: Path, first: str = "") -> dict[str, bytes]:
-    """Each script of a folder by name, with what it imports in place of the imports.
+    """The scripts of a folder, by file name, with the imported modules in place of the imports.
 
     Args:
-        first: the script that a page begins with. Without one, each script has its own copy of what it
-            imports.
+        folder: the folder of the scripts.
+        first: the script that a page begins with. Without it, each script contains all that it imports.
 
     Raises:
-        ValueError: an import is not written as it must be.
+        ValueError: an import does not have the form above.
+        OSError: a script cannot be read.
     """
     scripts = {
         path.stem: INDENT.sub(b"", TYPE.sub(b"", COMMENT.sub(b"", path.read_bytes())))
@@ -63,7 +65,7 @@ def joined(folder: Path, first: str = "") -> dict[str, bytes]:
 
 
 def _modules(name: str, scripts: dict[str, bytes], inside: list[str]) -> bytes:
-    """What a script imports, each module once and after those that it imports itself."""
+    """The modules that a script imports, each once and after those that it imports itself."""
     found = b""
     for imported in IMPORT.finditer(scripts[name]):
         other = imported[2].decode()
@@ -87,7 +89,12 @@ def _variable(name: str) -> bytes:
 
 
 def write(folder: Path, target: Path, first: str) -> None:
-    """Fills `target` with what browsers get of `folder`; what is there is replaced file by file."""
+    """Writes what browsers get of `folder` to `target`, file by file, and removes all other files there.
+
+    Raises:
+        ValueError: as `joined`.
+        OSError: a file cannot be read or written.
+    """
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".js"}
     for name in files:
         if name.endswith(".css"):

@@ -11,9 +11,9 @@
 /** Milliseconds. Browsers do not show pings to a page, so the heartbeat is a message: at most 26 s to notice. */
 const PING_EVERY = 15_000;
 const PONG_WITHIN = 8_000;
-/** A stream carries comments and a poll ends more often than that. */
+/** Streams carry comments, and polls end, more often than that. */
 export const SILENT_AT_MOST = 28_000;
-/** The first word is said at once. A proxy that swallows it is not worth a longer wait. */
+/** The server speaks at once. A transport whose first message does not come by then is given up. */
 const FIRST_WORD_WITHIN = 6_000;
 
 /** @param {number} level of the transport @param {LinkOwner} owner @returns {Link} */
@@ -34,7 +34,8 @@ export function startLink(level, { transports, seen, place, message, lost, log }
     lost(link, loss);
   }
 
-  /** A dead path never finishes a close handshake: it is left, not closed. @param {number} [patience] absent: for ever */
+  /** Ends the link if nothing is heard within `patience`. A dead path never finishes a close handshake, so it is not closed.
+   * @param {number} [patience] absent: for ever */
   function expectWithin(patience) {
     clearTimeout(deadline);
     if (patience !== undefined) deadline = setTimeout(end, patience, { isTimeout: true });

@@ -1,4 +1,4 @@
-/** A connection of a page's own, by the best transport that the network lets through. */
+/** Opens a connection for one page alone, over the best transport that the network lets through. */
 import { stayConnected } from "./connection.js";
 import { TRANSPORTS } from "./transports.js";
 

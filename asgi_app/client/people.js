@@ -1,10 +1,10 @@
-/** Who is there, by topic, from what the server says of comings and goings. */
+/** Keeps the list of people on each topic, from the server's `people` messages. */
 
 /** @typedef {import("./types").Person} Person */
 
 /** @param {(name: string, ...args: any[]) => void} emit */
 export function peopleList(emit) {
-  /** What each says of itself, by id. @type {Map<string, Map<string, any>>} */
+  /** The `me` of each person, by id. @type {Map<string, Map<string, any>>} */
   const topics = new Map();
   return {
     /** @param {{topic: string, count: number, people?: Person[], joined?: Person[], left?: string[]}} message `people`:

@@ -1,6 +1,6 @@
-/** Asks the page for a new ticket. */
+/** Gets new tickets from the page. */
 
-/** Milliseconds between two tickets because of refused topics: what was refused with a new one will be again. */
+/** Milliseconds between two renewals because of refused topics: a topic refused with a new ticket stays refused. */
 const RENEW_EVERY = 60_000;
 
 /** @param {(() => Promise<unknown>) | undefined} renewTicket */
@@ -11,7 +11,7 @@ export function renewals(renewTicket) {
   return {
     /** Whether a topic that was refused may be allowed with a new ticket. */
     mayHelp: () => Boolean(renewTicket && (running || Date.now() - renewedAt >= RENEW_EVERY)),
-    /** One at a time. Resolves false when there is no new ticket to be had. @returns {Promise<unknown>} */
+    /** Asks once at a time. Resolves to false when there is no new ticket. @returns {Promise<unknown>} */
     renew() {
       renewedAt = Date.now();
       const ask = async () => renewTicket?.();

@@ -1,8 +1,8 @@
 """Serves the browser's scripts under `/ws/client/`.
 
-`/ws/client/NAME.js` is a script at an address that stays, and is revalidated each time. What it imports is in
-it, so that a page makes one request. What it loads later comes from `/ws/client/HASH/NAME.js`, which browsers
-keep for a year: HASH changes with the content of any script.
+`/ws/client/NAME.js` is a script at a stable address, which browsers revalidate each time. It contains what it
+imports, so that a page makes one request. What it loads later comes from `/ws/client/HASH/NAME.js`, which
+browsers cache for a year: HASH changes with the content of any script.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ REVALIDATE = "no-cache"
 
 
 def routes(folder: Path = FOLDER) -> list[BaseRoute]:
-    """The routes for all scripts of a folder, which is read once, here."""
+    """The routes for all scripts of a folder, which is read once, here.
+
+    Raises:
+        ValueError: a script has an import that cannot be joined.
+        OSError: a script cannot be read.
+    """
     scripts = joined(folder)
     digest = hashlib.sha256()
     for name, content in scripts.items():

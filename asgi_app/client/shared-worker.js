@@ -1,8 +1,9 @@
 /**
- * A SharedWorker that holds one connection for the tabs of a browser: shared.js is a tab's end of it.
+ * A SharedWorker that holds one connection for the tabs of a browser; sharing.js is a tab's end of it.
  *
- * The server is asked for each tab from where that tab is, as if it had a connection of its own, and every tab gets every
- * event of its topics: it drops what it has seen (topics.js). So nothing is lost between tabs, and nothing is kept here.
+ * It subscribes for each tab from that tab's position, as if the tab had a connection of its own. Every tab gets every
+ * event of its topics, and drops those that it has seen (topics.js). So nothing is lost between tabs, and no event is
+ * stored here.
  */
 import { openHub } from "./hub.js";
 

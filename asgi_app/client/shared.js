@@ -1,9 +1,9 @@
 /**
- * realtime.js for several tabs: those of a browser that give the same `share` use one connection, in a SharedWorker.
+ * `connect()` for several tabs: tabs of a browser that pass the same `share` use one connection, in a SharedWorker.
  *
  *     const realtime = connect({ share: user, topics: { "board:main": cursor }, onEvent, onResync, onStatus });
  *
- * Where there is no such worker, a tab has a connection of its own.
+ * Where there is no such worker, each tab has a connection of its own.
  *
  * @typedef {import("./types").Connection} Connection
  * @typedef {import("./types").ConnectionOptions} ConnectionOptions
@@ -14,15 +14,15 @@ import { client } from "./client.js";
 import { shareConnection } from "./sharing.js";
 
 /**
- * Connect, and stay connected until `close()`.
- * @param {Options & {share: string}} options
+ * Connects, and stays connected until `close()`.
+ * @param {Options & {share: string}} options `share`: names whom the page shows, so that nobody else's tab listens with it
  * @returns {Realtime}
  */
 export const connect = ({ share, ...options }) => client(options, (more) => sharedOrOwn(share, more));
 
 /** @param {string} share @param {ConnectionOptions} options @returns {Connection} */
 function sharedOrOwn(share, options) {
-  /** Null until it is loaded. Nothing is lost: it begins with all that there is to be seen. @type {Connection | null} */
+  /** Null until it is loaded. Nothing is lost meanwhile: it begins with what was seen of all topics. @type {Connection | null} */
   let connection = null;
   let isClosed = false;
 
@@ -31,7 +31,7 @@ function sharedOrOwn(share, options) {
       const own = await import(`${new URL("./own.js", import.meta.url)}${failures ? `?${failures}` : ""}`);
       if (!isClosed) connection = own.openOwn(options);
     } catch {
-      // A script that could not be fetched is not asked for again at the same address.
+      // Browsers do not request a failed module again at the same address.
       options.onStatus(navigator.onLine ? "connecting" : "offline", null);
       setTimeout(openOwn, Math.random() * Math.min(20_000, 1000 * 2 ** failures), failures + 1);
     }

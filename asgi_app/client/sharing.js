@@ -1,52 +1,52 @@
 /**
- * A tab's end of a connection that tabs share: shared-worker.js has the other one. Loaded only where it is wanted.
+ * A tab's end of a shared connection; shared-worker.js has the other end.
  *
- * It stands in for connection.js. What was seen of each topic stays with the tab, so that whatever becomes of the worker or
- * of the tab, the tab goes on from there. A tab that is put aside or frozen leaves, and comes back with what it has seen.
+ * It takes the place of connection.js. The tab keeps its own position in each topic, and goes on from there when the worker
+ * dies. A tab that is frozen or put into the back/forward cache leaves, and comes back with its position.
  *
  * @typedef {import("./types").Connection} Connection
  * @typedef {import("./types").ConnectionOptions} ConnectionOptions
  */
 
-/** Milliseconds. A worker ends without a word when its process does. */
+/** Milliseconds between two checks that the worker is alive: one that is killed says nothing. */
 const ASK_EVERY = 15_000;
 const ANSWER_WITHIN = 8_000;
 const WAKE_ANSWER_WITHIN = 4_000;
-/** One that never answered does not work here. */
+/** A worker that has not answered by then does not work in this browser. */
 const FIRST_ANSWER_WITHIN = 6_000;
 
 /**
- * @param {string} share what tabs must have in common, beside server and ticket
+ * @param {string} share what tabs must have in common, besides the server and the ticket
  * @param {ConnectionOptions} options
- * @param {() => void} giveUp there is no worker to be had
+ * @param {() => void} giveUp called when no worker can be used
  * @returns {Connection}
  */
 export function shareConnection(share, { seen, place, renewTicket, receive, reset, onStatus, log }, giveUp) {
-  /** Workers that died: the name of such a one may be taken for a while. */
+  /** How many workers have died. Part of the name, because the name of a dead worker may stay in use for a while. */
   let lives = 0;
-  /** What differs has a worker of its own. */
+  /** The worker's name. Tabs that differ in any of this have different workers. */
   const common = { share, base: place().base, ticket: place().ticket, canRenew: Boolean(renewTicket) };
   /** @type {any} */
   let port = null;
   let hasAnswered = false;
-  /** Who can whisper. */
+  /** Whether whispers can be sent. */
   let isSocket = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let asking;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let deadline;
-  /** Those who wait to hear whether there is a new ticket. @type {((isNew: boolean) => void)[]} */
+  /** Callers that wait for a new ticket. @type {((isNew: boolean) => void)[]} */
   let renewals = [];
 
-  /** What the worker says of a topic that this tab is on. */
+  /** What the worker can say, besides messages of the server. */
   const acts = {
     status(/** @type {any} */ { status, transport }) {
       isSocket = transport === "websocket";
       onStatus(status, transport);
     },
-    /** The connection has ended: the next one is to go on from here, with the ticket of now. */
+    /** The connection has ended: the next one goes on from this tab's position, with its present ticket. */
     reset: () => attach(),
-    /** Asked of one tab for all. */
+    /** The worker asks this tab for a new ticket, for all of them. */
     async renew() {
       let isNew = true;
       try {
@@ -61,7 +61,7 @@ export function shareConnection(share, { seen, place, renewTicket, receive, rese
       renewals = [];
       for (const tell of waiting) tell(isNew);
     },
-    /** It took this tab for gone. */
+    /** The worker had dropped this tab. */
     unknown: () => attach(),
     alive: () => undefined,
   };
@@ -99,7 +99,7 @@ export function shareConnection(share, { seen, place, renewTicket, receive, rese
     }, ASK_EVERY);
   }
 
-  /** The same name is the same worker, in all tabs of the origin. */
+  /** Opens the worker. Tabs of an origin that use the same name get the same worker. */
   function open() {
     if (port) return;
     const name = JSON.stringify({ ...common, lives });
