@@ -53,7 +53,7 @@ class Place(BaseSettings):
 
     redis_url: Annotated[str, AfterValidator(_redis)] = Field(
         default="redis://127.0.0.1:6379/0",
-        description="Where Redis is, or who knows its master: redis+sentinel://HOST:PORT,HOST:PORT/NAME. "
+        description="The address of Redis, or that of Sentinels: redis+sentinel://HOST:PORT,HOST:PORT/NAME. "
         "Holds no user and no password.",
     )
     redis_password: SecretStr | None = Field(

@@ -87,8 +87,8 @@ class Settings:
         history_length: events kept per topic.
         ticket_seconds: how long a ticket is good for.
         source: where the address comes from, in words.
-        refresh_rate: how often a second all viewers of a page together fetch it again.
-        wait_replicas: how many replicas must have a write before it is acknowledged.
+        refresh_rate: how many times per second all viewers of a page together fetch it again.
+        wait_replicas: how many replicas of Redis must have a write before it is acknowledged.
     """
 
     url: str

@@ -54,8 +54,9 @@ class Stack(BaseModel):
     rate_limit: int = _number(
         100, 0, 100_000,
         "Writes per second that one client address may make in the demo, after a burst of four times as "
-        "many; more are answered with 429. It may read ten times as often, and search a tenth as often. 0 "
-        "turns all three off, which is right for load tests and where all clients share one address.",
+        "many; more are answered with 429. It may read ten times as often, and search or get QR codes a "
+        "tenth as often. 0 turns all three off, which is right for load tests and where all clients share "
+        "one address.",
     )  # fmt: skip
     max_requests_per_client: int = _number(
         500, 0, 60_000,
