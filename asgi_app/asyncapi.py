@@ -74,7 +74,7 @@ def document() -> dict[str, Any]:
         "channels": {
             "ws": {
                 "address": "/ws",
-                "description": "One connection, any number of topics.",
+                "description": "One connection for up to 100 topics.",
                 "messages": {
                     model.__name__: {"$ref": f"#/components/messages/{model.__name__}"}
                     for model in FROM_CLIENT + TO_CLIENT
