@@ -44,10 +44,14 @@ export async function send() {
     if (!(await alone(sendAll))) wait = 1000;
   } catch (error) {
     const { retryAfter } = /** @type {Failure} */ (error);
-    isAway = isSaid = true;
-    say(t(isSafe() ? "kept-and-sent" : "sent-and-not-kept", { reason: reason(error) }), isSafe());
-    wait = Math.max(retryAfter || 0, (0.5 + Math.random() / 2) * pause);
-    pause = Math.min(30_000, pause * 2);
+    isAway = true;
+    // The event of what was sent may have come although its answer was lost.
+    if (next(waiting())) {
+      isSaid = true;
+      say(t(isSafe() ? "kept-and-sent" : "sent-and-not-kept", { reason: reason(error) }), isSafe());
+      wait = Math.max(retryAfter || 0, (0.5 + Math.random() / 2) * pause);
+      pause = Math.min(30_000, pause * 2);
+    }
   }
   sending = false;
   if (wait) timer = setTimeout(send, wait);
