@@ -1,4 +1,4 @@
-"""Everything that people read on the wall is in words.toml, whole in both languages."""
+"""Everything that people read on the wall is in words.toml or words.json, whole in both languages."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from werkzeug.exceptions import NotFound
 
+from asgi_app.client import joining
 from local.settings import ROOT
 from wsgi_app.notes.models import COLORS
-from wsgi_app.notes.words import GERMAN, LANGUAGES, WORDS
+from wsgi_app.notes.words import GERMAN, LANGUAGES, LATE, WORDS
 
 NOTES = ROOT / "wsgi_app" / "notes"
 # The pages about the API and its events are English, as these are.
@@ -29,6 +30,8 @@ NO_WORDS = re.compile(
 )
 READ = {"title", "placeholder", "alt", "aria-label", "aria-description", "label"}
 CATEGORIES = {"one", "other"}
+# Keys that no script names: states of a connection have the sidecar's names.
+STATES = {"offline", "stopped", "by-websocket", "by-sse", "by-poll"}
 
 
 def forms(words: str | dict[str, str]) -> list[str]:
@@ -45,13 +48,15 @@ def named(text: str) -> set[str]:
     return set(re.findall(r"[\"']([a-z][a-z0-9-]*)[\"']", text))
 
 
-CASES = [(table, key) for table in ("page", "script") for key in WORDS[table]]
+PAGE, SCRIPT, LATER = WORDS["page"], WORDS["script"], LATE["words"]
+ALL = {**PAGE, **SCRIPT, **{key: list(each.values()) for key, each in LATER.items()}}
 
 
-@pytest.mark.parametrize(("table", "key"), CASES)
-def test_words_are_whole_in_every_language(table: str, key: str) -> None:
-    both = WORDS[table][key]
+@pytest.mark.parametrize("key", ALL)
+def test_words_are_whole_in_every_language(key: str) -> None:
+    both = ALL[key]
     assert len(both) == len(LANGUAGES)
+    assert key not in LATER or tuple(LATER[key]) == LANGUAGES
     assert len({type(one) for one in both}) == 1
     filled = []
     for one in both:
@@ -62,19 +67,22 @@ def test_words_are_whole_in_every_language(table: str, key: str) -> None:
 
 
 def test_a_key_has_one_meaning() -> None:
-    assert WORDS["page"].keys() & WORDS["script"].keys() == set()
+    assert len(ALL) == len(PAGE) + len(SCRIPT) + len(LATER)
+
+
+def test_the_first_view_asks_for_no_words_that_come_later() -> None:
+    first = joining.joined(NOTES / "static", "main.js")["main.js"].decode()
+    assert asked(first) - SCRIPT.keys() == set()
+    assert SCRIPT.keys() - named(first) - STATES == set()
 
 
 def test_every_key_that_is_asked_for_exists_and_no_other() -> None:
     pages = "".join(file.read_text() for file in TEMPLATES)
     scripts = COMMENT.sub("", "".join(file.read_text() for file in SCRIPTS))
-    assert asked(pages) - WORDS["page"].keys() - WORDS["script"].keys() == set()
-    assert asked(scripts) - WORDS["script"].keys() == set()
-    assert WORDS["page"].keys() - asked(pages) == set()
-    made = {f"color-{color}" for color in COLORS} | {f"by-{way}" for way in ("websocket", "sse", "poll")}
-    # States of a connection have the sidecar's names.
-    made |= {"offline", "stopped"}
-    assert WORDS["script"].keys() - named(scripts) - made == set()
+    assert asked(pages) - ALL.keys() == set()
+    assert asked(scripts) - SCRIPT.keys() - LATER.keys() == set()
+    assert PAGE.keys() - asked(pages) == set()
+    assert LATER.keys() - named(scripts) - {f"color-{color}" for color in COLORS} == set()
 
 
 class Literals(HTMLParser):
@@ -123,7 +131,7 @@ def test_problems_are_those_that_the_site_tells() -> None:
         "$largest_body", "64 KiB"
     )
     text += "".join(status.phrase for status in HTTPStatus) + str(NotFound.description)
-    assert [english for english in WORDS["problems"] if english not in text] == []
+    assert [english for known in LATE["problems"].values() for english in known if english not in text] == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""The words of words.toml, in the language that the browser prefers."""
+"""What people read, in the language of their browser: words.toml, and what comes later, static/words.json."""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from functools import cache
@@ -12,7 +13,9 @@ from flask import request
 from jinja2.utils import htmlsafe_json_dumps
 
 LANGUAGES = ("en", "de")
-WORDS = tomllib.loads((Path(__file__).parent / "words.toml").read_text())
+FOLDER = Path(__file__).parent
+WORDS = tomllib.loads((FOLDER / "words.toml").read_text())
+LATE = json.loads((FOLDER / "static" / "words.json").read_text())
 
 # Browsers name their preferred language first. nginx uses the same pattern to cache pages by language.
 GERMAN = re.compile(r"^(?:(?! *en\b)[^,]*,)* *de\b", re.IGNORECASE)
@@ -27,15 +30,14 @@ def language() -> str:
 def context(language: str) -> dict[str, Any]:
     """The variables of a template: `lang`; `t(key)`, its words; and `words`, those of the scripts as JSON."""
     index = LANGUAGES.index(language)
-    known = {key: both[index] for table in ("page", "script") for key, both in WORDS[table].items()}
-    script = {key: known[key] for key in WORDS["script"]}
-    told = {"words": script, "problems": WORDS["problems"] if language == "de" else {}}
+    page, script = ({key: both[index] for key, both in WORDS[table].items()} for table in ("page", "script"))
+    known = {key: each[language] for key, each in LATE["words"].items()} | page | script
     # Escaped: a "<" could end the <script> element that contains the JSON.
-    text = htmlsafe_json_dumps(told, ensure_ascii=False, separators=(",", ":"))
+    text = htmlsafe_json_dumps(script, ensure_ascii=False, separators=(",", ":"))
     return {"lang": language, "t": known.__getitem__, "words": text}
 
 
 def in_words(problem: str, language: str) -> tuple[str, str]:
-    """A problem's text in this language if there is a translation, else in English; and its language."""
-    known = WORDS["problems"].get(problem) if language == "de" else None
-    return (known, "de") if known else (problem, "en")
+    """What the API says in English, in this language if it is known there; and the language that it is in."""
+    known = LATE["problems"].get(language, {}).get(problem)
+    return (known, language) if known else (problem, "en")

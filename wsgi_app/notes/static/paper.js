@@ -32,18 +32,27 @@ const LINE = 55;
 
 export const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 
-// --- What people read: words.toml ----------------------------------------------------------------
+// --- What people read ----------------------------------------------------------------------------
 
 const { lang } = document.documentElement;
 /** For dates: the page's language, with the reader's region. */
 export const locale = navigator.languages.find((one) => one.startsWith(lang)) ?? lang;
 const plurals = new Intl.PluralRules(lang);
-/** @type {{words: Record<string, string | Record<string, string>>, problems: Record<string, string>}} */
-const { words, problems } = JSON.parse(element("words").textContent);
+/** @type {Record<string, string | Record<string, string>>} */
+const words = JSON.parse(element("words").textContent);
+/** What the API says, by what it says in English. @type {Record<string, string>} */
+const problems = {};
+
+/** Takes what words.json has. @param {{words: Record<string, any>, problems: Record<string, any>}} late */
+export function addWords(late) {
+  for (const [key, text] of Object.entries(late.words)) words[key] = text[lang];
+  Object.assign(problems, late.problems[lang]);
+}
 
 /**
  * Words in the reader's language.
- * @param {string} key of words.toml @param {Record<string, unknown>} [values] what is filled in; `count` picks the form
+ * @param {string} key of words.toml, or of words.json
+ * @param {Record<string, unknown>} [values] what is filled in; `count` picks the form
  */
 export function t(key, values = {}) {
   const known = words[key];
