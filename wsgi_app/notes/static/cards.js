@@ -54,7 +54,7 @@ const isDeleted = ({ id, version }) => (deleted.get(id) ?? -1) >= version;
  * @param {Card} card @param {Note} base @param {boolean} [calm] a card that somebody reads stays where it is */
 function show(card, base, calm = false) {
   const note = placed(asWished(base), card.note.position);
-  if (card.note.text !== note.text) card.height = 0;
+  if (card.note.text !== note.text) card.height = card.guess = 0;
   Object.assign(card, { base, note });
   fill(card);
   if (card.position === note.position) return;
@@ -91,7 +91,8 @@ export function put(note, { fresh = false, force = false, calm = false } = {}) {
   } else {
     /** @type {Card} */
     const card = {
-      base: note, note: placed(asWished(note)), position: "", item: null, column: null, height: 0, y: 0, fresh, editor: null,
+      base: note, note: placed(asWished(note)), position: "", item: null, column: null, height: 0, guess: 0, y: 0, fresh,
+      editor: null,
     };
     card.position = card.note.position;
     cards.set(note.id, card);

@@ -32,6 +32,12 @@ let gap = 0;
 let rem = 16;
 /** Where the list begins in the document. */
 let top = 0;
+/** What `read` has found: how far the document is scrolled, how high the window and the form are. */
+let scrolled = 0;
+let view = 0;
+let formHeight = 0;
+/** Where `scrolled` was when cards were put into the document last. */
+let shownAt = 0;
 let scheduled = false;
 /** All cards are in the document, however many. */
 let allHang = false;
@@ -46,6 +52,11 @@ export function schedule() {
   });
 }
 
+/** To ask for these after something was written has the browser lay everything out once more. */
+function read() {
+  [scrolled, view, formHeight] = [scrollY, innerHeight, form.offsetHeight];
+}
+
 /** Estimates the height of a card that was not shown yet. @param {Card} card */
 function estimate({ note }) {
   const { text } = note;
@@ -57,18 +68,19 @@ function estimate({ note }) {
 /** Lays everything out anew if the window or its font has another size. */
 function resize() {
   const letters = parseFloat(getComputedStyle(document.documentElement).fontSize);
-  top = list.getBoundingClientRect().top + scrollY;
+  read();
+  top = list.getBoundingClientRect().top + scrolled;
   if (letters === rem && list.clientWidth === room) return schedule();
   [rem, room] = [letters, list.clientWidth];
   gap = parseFloat(getComputedStyle(wall).columnGap);
-  const anchor = scrollY > top ? sorted.find((card) => card.item && card.y + top >= scrollY) : undefined;
-  const offset = anchor ? anchor.y - scrollY : 0;
+  const anchor = scrolled > top ? sorted.find((card) => card.item && card.y + top >= scrolled) : undefined;
+  const offset = anchor ? anchor.y - scrolled : 0;
   const count = Math.max(1, Math.floor((room + gap) / (NARROWEST * rem + gap)));
   width = (room + gap) / count - gap;
   wall.style.setProperty("--column", `${width}px`);
   const left = (/** @type {number} */ index) => Math.round(index * (width + gap));
   columns = Array.from({ length: count }, (_, index) => ({ left: left(index), level: 0, y: 0, slack: 0 }));
-  for (const card of sorted) Object.assign(card, { column: null, height: 0 });
+  for (const card of sorted) Object.assign(card, { column: null, height: 0, guess: 0 });
   list.toggleAttribute("data-gliding", false);
   render(false);
   if (anchor) scrollTo(0, anchor.y - offset);
@@ -81,12 +93,12 @@ const shortest = () => columns.reduce((best, column) => (column.level < best.lev
 function place(kept) {
   for (const [index, column] of columns.entries()) {
     column.level = index ? 0 : FORM * rem;
-    column.y = column.slack + (index ? 0 : form.offsetHeight + gap);
+    column.y = column.slack + (index ? 0 : formHeight + gap);
   }
   for (const [index, card] of sorted.entries()) {
     if (held.has(card)) continue;
     if (index >= kept || !card.column) card.column = shortest();
-    const space = (card.height || estimate(card)) + gap;
+    const space = (card.height || (card.guess ||= estimate(card))) + gap;
     card.y = card.column.y;
     card.column.y += space;
     card.column.level += space;
@@ -95,7 +107,14 @@ function place(kept) {
 }
 
 /** Whether the top of the wall is out of view. */
-const isAway = () => scrollY > top + 200;
+const isAway = () => scrolled > top + 200;
+
+/** Shows more before what is in the document comes to its end. */
+function follow() {
+  const wasAway = isAway();
+  scrolled = scrollY;
+  if (Math.abs(scrolled - shownAt) > view / 4 || isAway() !== wasAway) schedule();
+}
 
 /** Whether somebody reads further down, or is busy with a note: nothing may move there. */
 export const isReading = () => isAway() || Boolean(list.querySelector("[data-editing], [data-held], .palette"));
@@ -105,38 +124,44 @@ function anchors() {
   /** @type {Map<Column, {card: Card, y: number}>} */
   const first = new Map();
   for (const card of sorted) {
+    if (first.size === columns.length) break;
     const { column, item, y, height } = card;
-    if (column && item && y + height > scrollY - top && !first.has(column)) first.set(column, { card, y });
+    if (column && item && y + height > scrolled - top && !first.has(column)) first.set(column, { card, y });
   }
   return [...first.values()];
 }
 
 /** How many cards, from the top on, are in view or above it. */
 function countSeen() {
-  const end = scrollY - top + innerHeight;
+  const end = scrolled - top + view;
   return 1 + sorted.findLastIndex(({ item, column, y }) => item && column && y < end);
 }
 
-/** Shows the cards around what is in view, each in its place. @param {boolean} [calm] what is in view stays */
-export function render(calm = isReading()) {
-  if (!isReading()) letIn();
+/** Shows the cards around what is in view, each in its place.
+ * @param {boolean} [wanted] what is in view stays; absent: while somebody reads */
+export function render(wanted) {
+  read();
+  shownAt = scrolled;
+  const reading = isReading();
+  const calm = wanted ?? reading;
+  if (!reading) letIn();
   const kept = calm ? countSeen() : 0;
   const fixed = calm && isAway() ? anchors() : [];
   if (!fixed.length) for (const column of columns) column.slack = 0;
-  const overscan = innerHeight;
+  const [from, to] = [scrolled - top - view, scrolled - top + 2 * view];
+  const focused = document.activeElement;
   let shown;
   let height;
   for (let pass = 0; pass < 3; pass += 1) {
     height = place(kept);
     for (const { card, y } of fixed) if (card.column) card.column.slack += y - card.y;
     if (fixed.length) height = place(kept);
-    const [from, to] = [scrollY - top - overscan, scrollY - top + innerHeight + overscan];
     shown = sorted.filter(
       (card) =>
         card.column &&
         (allHang || sorted.length <= ALL_IN_PAGE || card.editor || card.item?.hasAttribute("data-held") ||
           (card.y < to && card.y + card.height > from) ||
-          card.item?.contains(document.activeElement)),
+          card.item?.contains(focused)),
     );
     attach(shown);
     if (!measure(shown)) break;
@@ -160,7 +185,8 @@ export function observe() {
   resize();
   observeHeights(schedule);
   new ResizeObserver(() => list.clientWidth && resize()).observe(wall.parentElement);
-  addEventListener("scroll", schedule, { passive: true });
+  addEventListener("scroll", follow, { passive: true });
+  addEventListener("resize", schedule);
 }
 
 // --- Notes that wait until their reader is back at the top ----------------------------------------
@@ -183,6 +209,7 @@ export function holdStill(card) {
 
 /** Hangs what was held back. */
 export function letIn() {
+  if (!held.size && !moved.size) return;
   held.clear();
   moved.forEach(rehang);
   moved.clear();
@@ -191,9 +218,8 @@ export function letIn() {
 
 /** The card is not there any more. @param {Card} card */
 export function takeDown(card) {
-  held.delete(card);
   moved.delete(card);
-  showHeld();
+  if (held.delete(card)) showHeld();
 }
 
 function showHeld() {

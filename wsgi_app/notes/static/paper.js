@@ -12,6 +12,7 @@
  * @property {HTMLElement | null} item null: too far away to be shown
  * @property {import("./layout.js").Column | null} column null: not hung yet
  * @property {number} height pixels; 0: not measured at this width yet
+ * @property {number} guess the same, as long as it is not measured
  * @property {number} y
  * @property {boolean} fresh
  * @property {Editor | null} editor
@@ -225,8 +226,9 @@ export function attach(shown) {
     if (item === next) next = next.nextElementSibling;
     else list.insertBefore(item, next);
     if (sorted.length > ALL_IN_PAGE) {
-      item.setAttribute("aria-posinset", String(index + 1));
-      item.setAttribute("aria-setsize", setSize);
+      const place = String(index + 1);
+      if (item.ariaPosInSet !== place) item.ariaPosInSet = place;
+      if (item.ariaSetSize !== setSize) item.ariaSetSize = setSize;
     }
   }
   // An element that is moved in the document loses the focus.
