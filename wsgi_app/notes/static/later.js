@@ -1,5 +1,5 @@
 /**
- * Loads modules when they are needed, however often that takes, and before them the words that they use.
+ * Loads modules when they are needed, however often that takes, and before them the words and the style that they use.
  */
 import { addWords } from "./paper.js";
 
@@ -33,8 +33,21 @@ function once(load) {
     }));
 }
 
-const addLateWords = once(async () => addWords(await (await fetchPart("./words.json")).json()));
+async function addLateWords() {
+  addWords(await (await fetchPart("./words.json")).json());
+}
+
+function addStyle() {
+  return new Promise((resolve, reject) => {
+    const href = new URL("./late.css", import.meta.url).href;
+    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: resolve });
+    style.onerror = () => reject(style.remove());
+    document.head.append(style);
+  });
+}
+
+const first = [once(addLateWords), once(addStyle)];
 
 /** Makes a function that loads a module once; when that fails, the next call tries again.
  * @template T @param {string} name @param {() => Promise<T>} load */
-export const later = (name, load) => once(() => Promise.all([prefetch(name), addLateWords()]).then(load));
+export const later = (name, load) => once(() => Promise.all([prefetch(name), ...first.map((add) => add())]).then(load));

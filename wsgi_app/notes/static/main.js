@@ -121,9 +121,6 @@ on("click", element("newer"), () => {
 const signs = new AbortController();
 function warmUp() {
   signs.abort();
-  const style = Object.assign(document.createElement("link"), { rel: "stylesheet" });
-  style.href = new URL("./late.css", import.meta.url).href;
-  document.head.append(style);
   meeting().then(({ meet }) => meet(here), () => undefined);
   Promise.allSettled([arranging(), finding(), boards(), folding(), meeting(), sending(), deciding(), keys(), printing()])
     .then(keeping)
