@@ -5,7 +5,8 @@ and puts what a script imports into the script, each module in a function of its
 module twice, what `FIRST`, the page's first script, imports is in that script alone, and all others import it
 from there.
 
-Every import has the form `import {…} from "./NAME.js";`, and exported names must not be assigned to later.
+Every import has the form `import {…} from "./NAME.js";`, without `as`, and an `export {…};` hands on what is imported.
+An exported name must not be assigned to later, and must differ from all other exported names.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def joined(folder: Path, first: str = "") -> dict[str, bytes]:
 
     def join(name: str) -> tuple[bytes, list[str]]:
         inside: list[str] = []
-        script = _modules(name, scripts, inside) + IMPORT.sub(_names, scripts[name])
+        script = _modules(name, scripts, inside) + IMPORT.sub(b"", scripts[name])
         if wrong := OTHER_IMPORT.search(script):
             raise ValueError(f"{name}.js or what it imports has {wrong[0].decode()}")
         return script, inside
@@ -54,12 +55,10 @@ def joined(folder: Path, first: str = "") -> dict[str, bytes]:
     script, inside = join(name)
 
     def from_first(imported: re.Match[bytes]) -> bytes:
-        other = imported[2].decode()
-        if other not in inside:
-            return imported[0]
-        return b'import {%b} from "./%b";\n%b' % (_variable(other), first.encode(), _names(imported))
+        where = first if imported[2].decode() in inside else f"{imported[2].decode()}.js"
+        return b'import {%b} from "./%b";\n' % (imported[1], where.encode())
 
-    script += b"export {%b};\n" % b", ".join(map(_variable, inside))
+    script += b"export {%b};\n" % b", ".join(_exports(scripts[other]) for other in inside)
     rest = [other for other in scripts if other not in {name, *inside}]
     return {first: script, **{f"{other}.js": IMPORT.sub(from_first, scripts[other]) for other in rest}}
 
@@ -73,19 +72,14 @@ def _modules(name: str, scripts: dict[str, bytes], inside: list[str]) -> bytes:
             continue
         found += _modules(other, scripts, inside)
         inside.append(other)
-        names = b", ".join(one[1] or one[2] for one in EXPORT.finditer(scripts[other]))
-        body = EXPORT.sub(b"", IMPORT.sub(_names, scripts[other]))
-        found += b"const %b = (() => {\n%breturn {%b};\n})();\n" % (_variable(other), body, names)
+        body = EXPORT.sub(b"", IMPORT.sub(b"", scripts[other]))
+        names = _exports(scripts[other])
+        found += b"const {%b} = (() => {\n%breturn {%b};\n})();\n" % (names, body, names)
     return found
 
 
-def _names(imported: re.Match[bytes]) -> bytes:
-    names = imported[1].replace(b" as ", b": ")
-    return b"const {%b} = %b;\n" % (names, _variable(imported[2].decode()))
-
-
-def _variable(name: str) -> bytes:
-    return b"$" + name.replace("-", "_").encode()
+def _exports(script: bytes) -> bytes:
+    return b", ".join(one[2] for one in EXPORT.finditer(script) if not one[1])
 
 
 def write(folder: Path, target: Path, first: str) -> None:
