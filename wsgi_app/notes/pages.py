@@ -22,6 +22,7 @@ blueprint = Blueprint("pages", __name__)
 
 STATIC = Path(__file__).parent / "static"
 BOARD = re.compile(r"[a-z0-9-]{1,64}")
+INDENT = re.compile(r"\n\s+")
 
 FILLED_RATIO = 0.8
 FILLS_UP = "Redis uses over 80 % of its memory; at 95 % nothing is added any more."
@@ -43,6 +44,7 @@ def wall(board: str) -> WerkzeugResponse:
     spoken = words.context(words.language())
     title = title_for_page(board)
     page = render_template("wall.html", board=board, title=title, colors=COLORS, longest=LONGEST, **spoken)
+    page = INDENT.sub("\n", page)
     # The same for everybody with this language, so nginx may cache it for a second.
     headers = {"Cache-Control": SHARED, "Vary": "Accept-Language"}
     return Response(page, headers=headers, content_type="text/html; charset=utf-8")
