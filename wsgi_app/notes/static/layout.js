@@ -68,9 +68,14 @@ function estimate({ note }) {
 /** Lays everything out anew if the window or its font has another size. */
 function resize() {
   const letters = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const before = top;
   read();
   top = list.getBoundingClientRect().top + scrolled;
-  if (letters === rem && list.clientWidth === room) return schedule();
+  if (letters === rem && list.clientWidth === room) {
+    // Else it is the wall itself that has grown.
+    if (top !== before) schedule();
+    return;
+  }
   [rem, room] = [letters, list.clientWidth];
   gap = parseFloat(getComputedStyle(wall).columnGap);
   const anchor = scrolled > top ? sorted.find((card) => card.item && card.y + top >= scrolled) : undefined;
@@ -165,6 +170,7 @@ export function render(wanted) {
     );
     attach(shown);
     if (!measure(shown)) break;
+    if (pass === 2) schedule();
   }
   wall.style.height = `${height}px`;
   for (const card of shown ?? []) {
