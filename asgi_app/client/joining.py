@@ -5,8 +5,8 @@ and puts what a script imports into the script, each module in a function of its
 module twice, what `FIRST`, the page's first script, imports is in that script alone, and all others import it
 from there.
 
-Every import has the form `import {…} from "./NAME.js";`, without `as`, and an `export {…};` hands on what is imported.
-An exported name must not be assigned to later, and must differ from all other exported names.
+Every import has the form `import {…} from "./NAME.js";`, without `as`. An `export {…};` hands on what is
+imported. An exported name must not be assigned to later, and must differ from all other exported names.
 """
 
 from __future__ import annotations
