@@ -155,6 +155,7 @@ def test_a_search_has_an_address_a_count_and_marks(open_wall: OpenWall, pin: Pin
         expect(page.get_by_text("2 notes", exact=True)).to_be_visible()
         page.wait_for_function("CSS.highlights.get('found').size === 3")
         page.reload()
+    expect(page.get_by_label("Search notes")).to_have_value("lemon")
     page.get_by_label("Search notes").fill("")
     page.wait_for_url(f"**/b/{board}")
     expect(texts(page)).to_have_count(3)

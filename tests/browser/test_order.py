@@ -69,7 +69,7 @@ def test_a_note_whose_answer_was_lost_hangs_where_the_server_has_it(
         route.abort()
 
     page.route("**/api/notes", lose_answer)
-    with page.expect_event("requestfailed"):
+    with page.expect_event("requestfailed", lambda request: request.method == "POST"):
         write(page, "Mine")
     for number in range(50):
         pin(f"Later {number}")

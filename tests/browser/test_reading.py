@@ -37,7 +37,8 @@ CUT = """() => [...document.querySelectorAll("body *")].flatMap((element) => {
   if (!own || element.closest(".unseen, script, noscript, template, option") || !element.checkVisibility({
     visibilityProperty: true })) return [];
   const box = element.getBoundingClientRect();
-  const { overflow } = getComputedStyle(element);
+  const { overflow, clipPath } = getComputedStyle(element);
+  if (clipPath === "inset(50%)") return [];  // for screen readers only
   const isCut = overflow !== "visible" && element.scrollWidth > element.clientWidth + 1;
   return isCut || box.left < -1 || box.right > innerWidth + 1 ? [element.outerHTML.slice(0, 120)] : [];
 })"""

@@ -177,7 +177,7 @@ def test_a_note_tried_again_after_a_lost_answer_is_pinned_once(open_wall: OpenWa
         route.abort()
 
     page.route("**/api/notes", lose_answer, times=1)
-    with page.expect_event("requestfailed"):
+    with page.expect_event("requestfailed", lambda request: request.method == "POST"):
         write(page, "Only once")
     expect(page.locator("#message")).to_have_text("")
     page.reload()
