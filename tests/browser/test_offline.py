@@ -61,7 +61,8 @@ def test_notes_written_offline_outlive_a_reload(open_wall: OpenWall, stack: Loca
 def test_a_note_whose_answer_was_lost_before_a_reload_is_pinned_once(
     open_wall: OpenWall, stack: LocalStack, board: str
 ) -> None:
-    page = open_wall()
+    # No event says that it was pinned.
+    page = open_wall(wait=False, prepare=lambda page: page.route("**/ws/**", lambda route: route.abort()))
 
     def lose_answer(route: Route) -> None:
         if route.request.method == "POST":
@@ -70,7 +71,6 @@ def test_a_note_whose_answer_was_lost_before_a_reload_is_pinned_once(
         else:
             route.continue_()
 
-    page.route_web_socket("**/ws", lambda socket: socket.connect_to_server())
     page.route("**/api/notes*", lose_answer)
     write(page, "Sent twice")
     expect(page.locator("#message")).to_contain_text("kept here")
