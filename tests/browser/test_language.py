@@ -35,7 +35,7 @@ def test_the_wall_is_used_in_german(open_wall: OpenWall, pin: Pin) -> None:
     expect(page.locator("#found")).to_have_text("1 Zettel")
     page.route("**/api/notes/*", lambda route: route.abort())
     page.get_by_role("button", name="Löschen: Brot kaufen").click()
-    expect(page.get_by_text("Nicht gelöscht. Der Server antwortet nicht.")).to_be_visible()
+    expect(page.get_by_text("1 Änderung wartet auf den Server")).to_be_visible()
 
 
 def test_whoever_comes_at_once_gets_a_page_in_their_own_language(stack: LocalStack, board: str) -> None:
