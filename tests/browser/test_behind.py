@@ -28,7 +28,7 @@ def test_while_redis_is_frozen_the_wall_says_since_when_it_is_not_up_to_date(
         expect(status).to_have_text(re.compile(r"^Not up to date since \d\d?:\d\d"), timeout=60_000)
         write(page, "Meanwhile")
         expect(page.locator("#message")).to_have_text(
-            re.compile("(cannot|does not) answer.* What you wrote is kept here, and is sent by itself."),
+            re.compile("(cannot|does not) answer.* What you did is kept here, and is sent by itself."),
             timeout=60_000,
         )
         expect(status).not_to_contain_text("Live")
