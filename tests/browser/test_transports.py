@@ -23,18 +23,30 @@ pytestmark = pytest.mark.browser
 
 def test_three_pages_on_two_replicas_see_every_change_in_the_same_order(open_wall: OpenWall) -> None:
     heard: list[list[str]] = [[], [], []]
+    subscribed: list[list[str]] = []
 
     def listen(to: list[str]) -> Any:
+        answers: list[str] = []
+        subscribed.append(answers)
+
         def on_frame(frame: str | bytes) -> None:
             message = json.loads(frame)
             if message["op"] == "event":
                 to.append(f"{message['id']} {message['data']['text']}")
+            elif message["op"] == "subscribed":
+                answers.append(message["cursor"])
 
         return lambda page: page.on("websocket", lambda socket: socket.on("framereceived", on_frame))
 
     pages = [open_wall(prepare=listen(to)) for to in heard]
     for page in pages:
         expect(page.get_by_text("3 people here")).to_be_attached()
+        page.mouse.move(300, 300)
+    # A page says who it is by subscribing again. What is on its way just then comes twice, and is shown once.
+    for _ in range(200):
+        if all(len(answers) == 2 for answers in subscribed):
+            break
+        pages[0].wait_for_timeout(100)
     for number in range(5):
         for name, page in zip("ABC", pages, strict=True):
             write(page, f"{name}{number}")
