@@ -4,7 +4,9 @@
  * @typedef {import("./api.js").Failure} Failure
  */
 import { board } from "./cards.js";
+import { make } from "./elements.js";
 import { goTo } from "./going.js";
+import { addStyle } from "./later.js";
 import { element, t } from "./paper.js";
 import { forget, recents } from "./recents.js";
 import { editTitle } from "./title.js";
@@ -12,13 +14,6 @@ import { editTitle } from "./title.js";
 const popover = element("boards");
 const field = /** @type {HTMLInputElement} */ (element("board"));
 const address = new URL(`/b/${board}`, location.href).href;
-
-/** @param {string} tag @param {Record<string, any>} [properties] @param {(Node | string)[]} children @returns {any} */
-function make(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 field.addEventListener("input", () => field.setCustomValidity(""));
 
@@ -106,8 +101,7 @@ file.addEventListener("click", () => {
   file.download = `${board}-${new Date().toISOString().slice(0, 10)}.ndjson`;
 });
 
-const style = make("link", { rel: "stylesheet", href: new URL("boards.css", import.meta.url).href });
-document.head.append(style);
+addStyle("./boards.css").catch(() => undefined);
 popover.prepend(title);
 element("go").after(recent);
 popover.append(make("div", { className: "ways" }, element("copy"), share, code, file), picture);

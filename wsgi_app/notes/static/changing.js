@@ -43,6 +43,14 @@ export function doubleClick({ target }) {
 
 // --- Paper --------------------------------------------------------------------------------------
 
+/** Makes a button a dab of a colour. @param {HTMLButtonElement} button @param {string} color */
+export function asDab(button, color) {
+  button.className = "dab";
+  button.dataset.color = color;
+  button.ariaLabel = t(`color-${color}`);
+  return button;
+}
+
 /** @param {Card} card */
 function openPalette(card) {
   const footer = /** @type {HTMLElement} */ (card.item?.querySelector("footer"));
@@ -54,11 +62,8 @@ function openPalette(card) {
   palette.setAttribute("role", "group");
   palette.ariaLabel = t("paper");
   for (const color of COLORS) {
-    const button = document.createElement("button");
+    const button = asDab(document.createElement("button"), color);
     button.type = "button";
-    button.className = "dab";
-    button.dataset.color = color;
-    button.ariaLabel = t(`color-${color}`);
     button.ariaPressed = String(color === card.note.color);
     button.addEventListener("click", () => {
       opener.focus();

@@ -4,6 +4,7 @@
  * Single-letter keys can be turned off, because speech input would press them with any word.
  * https://www.w3.org/TR/WCAG22/#character-key-shortcuts
  */
+import { make } from "./elements.js";
 import { element, t } from "./paper.js";
 import { OFF, isOn } from "./shortcuts.js";
 
@@ -21,22 +22,13 @@ const KEYS = [
   [[t("ctrl"), "Z"], "key-undo"],
 ];
 
-/** @param {string} name @param {...(Node | string)} parts */
-function make(name, ...parts) {
-  const made = document.createElement(name);
-  made.append(...parts);
-  return made;
-}
-
 function build() {
-  const title = make("h2", t("keys"));
-  title.id = "keys-title";
+  const title = make("h2", { id: "keys-title" }, t("keys"));
   const rows = KEYS.map(([keys, does]) => {
-    const caps = /** @type {string[]} */ (keys).flatMap((key) => [make("kbd", key), " "]);
-    return make("div", make("dt", ...caps), make("dd", t(/** @type {string} */ (does))));
+    const caps = /** @type {string[]} */ (keys).flatMap((key) => [make("kbd", {}, key), " "]);
+    return make("div", {}, make("dt", {}, ...caps), make("dd", {}, t(/** @type {string} */ (does))));
   });
-  const choice = /** @type {HTMLInputElement} */ (make("input"));
-  Object.assign(choice, { type: "checkbox", checked: isOn() });
+  const choice = make("input", { type: "checkbox", checked: isOn() });
   choice.addEventListener("change", () => {
     try {
       if (choice.checked) localStorage.removeItem(OFF);
@@ -45,11 +37,9 @@ function build() {
       // Storage is forbidden or full: the keys stay as they were.
     }
   });
-  const close = make("button", t("close"));
-  const form = make("form", make("label", choice, " ", t("single-keys")), close);
-  form.setAttribute("method", "dialog");
-  const sheet = /** @type {HTMLDialogElement} */ (make("dialog", title, make("dl", ...rows), form));
-  sheet.id = "keys-sheet";
+  const close = make("button", {}, t("close"));
+  const form = make("form", { method: "dialog" }, make("label", {}, choice, " ", t("single-keys")), close);
+  const sheet = make("dialog", { id: "keys-sheet" }, title, make("dl", {}, ...rows), form);
   sheet.setAttribute("aria-labelledby", title.id);
   sheet.setAttribute("closedby", "any");
   document.body.append(sheet);

@@ -37,16 +37,18 @@ async function addLateWords() {
   addWords(await (await fetchPart("./words.json")).json());
 }
 
-function addStyle() {
+/** Adds a style to the page, and returns when it is there. Rejects when it cannot be fetched.
+ * @param {string} name @returns {Promise<unknown>} */
+export function addStyle(name) {
   return new Promise((resolve, reject) => {
-    const href = new URL("./late.css", import.meta.url).href;
+    const { href } = new URL(name, import.meta.url);
     const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: resolve });
     style.onerror = () => reject(style.remove());
     document.head.append(style);
   });
 }
 
-const first = [once(addLateWords), once(addStyle)];
+const first = [once(addLateWords), once(() => addStyle("./late.css"))];
 
 /** Makes a function that loads a module once; when that fails, the next call tries again.
  * @template T @param {string} name @param {() => Promise<T>} load */

@@ -10,7 +10,7 @@
  *   shortest column is chosen; `y`: where the next card goes; `slack`: by how much its cards hang too low, so that a
  *   change further up does not move what is being read
  */
-import { ALL_IN_PAGE, attach, element, isFolded, list, measure, observeHeights, rehang, sorted, t } from "./paper.js";
+import { ALL_IN_PAGE, attach, element, isFolded, list, measure, observeHeights, perFrame, rehang, sorted, t } from "./paper.js";
 
 const NARROWEST = 15; // rem
 /** The height that the form counts as, so that a long text in it moves no note to another column. */
@@ -38,19 +38,11 @@ let view = 0;
 let formHeight = 0;
 /** Where `scrolled` was when cards were put into the document last. */
 let shownAt = 0;
-let scheduled = false;
 /** All cards are in the document, however many. */
 let allHang = false;
 
 /** Asks for the next frame to show what has changed. */
-export function schedule() {
-  if (scheduled) return;
-  scheduled = true;
-  requestAnimationFrame(() => {
-    scheduled = false;
-    render();
-  });
-}
+export const schedule = perFrame(() => render());
 
 /** To ask for these after something was written has the browser lay everything out once more. */
 function read() {

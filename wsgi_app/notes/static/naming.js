@@ -1,15 +1,9 @@
 /**
  * The list of the people who are here, and the form for this person's name and colour.
  */
+import { make } from "./elements.js";
 import { COLORS, clean, keepName, ownName } from "./names.js";
 import { element, t } from "./paper.js";
-
-/** @param {string} tag @param {object} properties @param {(Node | string)[]} children @returns {any} */
-function make(tag, properties, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 /** Makes the number of people a button that opens both.
  * @param {() => void} changed called when this person's name has changed

@@ -33,6 +33,19 @@ const LINE = 55;
 
 export const element = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
 
+/** A function that asks for `act` in the next frame, once however often it is called. @param {() => void} act */
+export function perFrame(act) {
+  let isAsked = false;
+  return () => {
+    if (isAsked) return;
+    isAsked = true;
+    requestAnimationFrame(() => {
+      isAsked = false;
+      act();
+    });
+  };
+}
+
 // --- What people read ----------------------------------------------------------------------------
 
 const { lang } = document.documentElement;

@@ -14,9 +14,10 @@
  * @property {() => void} introduce tells the others `me`
  */
 import { editsOf, ownEdits, showEdits, watchEdits } from "./editors.js";
+import { addStyle } from "./later.js";
 import { KEPT, nameplate, ownName, readName } from "./names.js";
 import { openNaming } from "./naming.js";
-import { t } from "./paper.js";
+import { perFrame, t } from "./paper.js";
 
 const MOST_IN_RAIL = 3;
 /** Milliseconds between two introductions, at least. */
@@ -26,14 +27,13 @@ const TAB = Math.random().toString(36).slice(2, 6);
 
 /** Begins. @param {Here} here */
 export async function meet(here) {
-  await loadStyle();
+  await addStyle("./people.css").catch(() => undefined);
   let own = ownName();
   let told = "";
   /** When that was. */
   let last = -PAUSE;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  let isScheduled = false;
   let shown = "";
   const { names, all } = openNaming(rename);
 
@@ -56,16 +56,9 @@ export async function meet(here) {
     schedule();
   }
 
-  /** Shows the people, once per frame at most. */
-  function schedule() {
-    if (isScheduled) return;
-    isScheduled = true;
-    requestAnimationFrame(() => {
-      isScheduled = false;
-      show();
-    });
-  }
+  const schedule = perFrame(show);
 
+  /** Shows the people. */
   function show() {
     const others = here.named.filter(({ me }) => me?.tab !== TAB).map(({ me }) => ({ ...readName(me), edits: editsOf(me) }));
     const isOwn = (/** @type {Name} */ { name, color }) => name === own.name && color === own.color;
@@ -101,14 +94,4 @@ function plates(tag, people, most, unknown) {
   const more = Math.max(0, people.length - most) + unknown;
   if (more) plates.push(Object.assign(document.createElement(tag), { textContent: t("and-more", { count: more }) }));
   return plates;
-}
-
-/** @returns {Promise<void>} */
-function loadStyle() {
-  const href = new URL("people.css", import.meta.url).href;
-  return new Promise((resolve) => {
-    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
-    link.onload = link.onerror = () => resolve();
-    document.head.append(link);
-  });
 }

@@ -4,7 +4,8 @@
  *
  * @typedef {import("./paper.js").Card} Card
  */
-import { COLORS, cardOf, discard } from "./changing.js";
+import { COLORS, asDab, cardOf, discard } from "./changing.js";
+import { addStyle } from "./later.js";
 import { move, moveToEnd } from "./moving.js";
 import { cards, element, list, sorted, t } from "./paper.js";
 import { change } from "./undo.js";
@@ -136,9 +137,8 @@ function makeBar() {
   colors.setAttribute("role", "group");
   colors.ariaLabel = t("paper");
   for (const color of COLORS) {
-    const dab = makeButton("", () => paint(color), true);
-    Object.assign(dab, { className: "dab", ariaLabel: t(`color-${color}`), title: t(`color-${color}`) });
-    dab.dataset.color = color;
+    const dab = asDab(makeButton("", () => paint(color), true), color);
+    dab.title = t(`color-${color}`);
     colors.append(dab);
   }
   const [done, ...others] = Object.entries(acts).map(([key, act]) => makeButton(t(key), () => act(chosen()), true));
@@ -161,6 +161,4 @@ function makeButton(text, run, needs = false) {
   return button;
 }
 
-const style = Object.assign(document.createElement("link"), { rel: "stylesheet" });
-style.href = new URL("./arranging.css", import.meta.url).href;
-document.head.append(style);
+addStyle("./arranging.css").catch(() => undefined);
