@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import select
 import shutil
 import signal
 import socket
@@ -14,15 +13,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
+from weakref import WeakSet
 
 from redis.exceptions import RedisError
 
 from local import binaries
 from local.settings import ROOT
+from local.state import free_port
+from prove.relay import Relay
 from redis import Redis
 
 NAME = "corkboard"
-CHUNK = 65536
 PATIENCE = 60.0
 # After this silence the Sentinels consider a master down.
 DOWN_MILLISECONDS = 500
@@ -43,22 +44,13 @@ def wait(condition: Callable[[], object], what: str) -> None:
     raise TimeoutError(f"waited in vain: {what}")
 
 
-def free_port() -> int:
-    """A free TCP port of 127.0.0.1."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-class Way:
-    """A TCP proxy in front of a server. Its replication traffic can be dropped separately."""
+class Way(Relay):
+    """A relay in front of a server. Its replication traffic can be dropped separately."""
 
     def __init__(self, target: int) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
         self._partitioned = threading.Event()
-        self._sockets: set[socket.socket] = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._replicating: WeakSet[socket.socket] = WeakSet()
+        super().__init__(target)
 
     def partition(self) -> None:
         """Drops all replication traffic from now on; the connections stay open."""
@@ -69,46 +61,13 @@ class Way:
         self.cut()
         self._partitioned.clear()
 
-    def cut(self) -> None:
-        """Closes all connections."""
-        for each in tuple(self._sockets):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Accepts no more connections, and closes those that are open."""
-        self._listener.close()
-        self.cut()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
-        replicates = False
-        try:
-            far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
-        except OSError:
-            near.close()
-            return
-        far.settimeout(None)
-        for each in (near, far):
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sockets |= {near, far}
-        with near, far, contextlib.suppress(OSError):
-            while True:
-                for source in select.select([near, far], [], [])[0]:
-                    data = source.recv(CHUNK)
-                    if not data:
-                        return
-                    if source is near:
-                        replicates = replicates or b"REPLCONF" in data
-                    if replicates and self._partitioned.is_set():
-                        continue  # dropped, as if no packet arrived
-                    (far if source is near else near).sendall(data)
-        self._sockets -= {near, far}
+    def carry(self, near: socket.socket, far: socket.socket, data: bytes, *, asked: bool) -> bool:
+        """As of Relay. While partitioned, what replicates is dropped, as if no packet arrived."""
+        if asked and b"REPLCONF" in data:
+            self._replicating.add(near)
+        if near in self._replicating and self._partitioned.is_set():
+            return True
+        return super().carry(near, far, data, asked=asked)
 
 
 class Node:

@@ -11,6 +11,12 @@ local function has(zset, count)
   return count < 1 or #redis.call('ZRANGE', zset, count - 1, count - 1) > 0
 end
 
+-- The offset of the creation of a note that hangs on the board. The user has no right to ask for a score. Adding nothing
+-- to it answers it.
+local function created_at(topic, id)
+  return redis.call('ZADD', 'order:{' .. topic .. '}', 'XX', 'INCR', 0, id)
+end
+
 -- Forgets deleted notes for good.
 local function forget_deleted(topic, ids)
   if #ids > 0 then
@@ -30,9 +36,7 @@ end
 -- Keeps a note that is about to be deleted, and its place, for an hour; of one board only the last ones.
 local function keep_deleted(topic, id, json)
   local board, deleted = ':{' .. topic .. '}', ':{' .. topic .. '}:deleted'
-  -- The Redis user of the app has no right to ask for a score. Adding nothing to it answers it.
-  local offset = redis.call('ZADD', 'order' .. board, 'XX', 'INCR', 0, id)
-  redis.call('HSET', 'notes' .. deleted, id, offset .. ' ' .. json)
+  redis.call('HSET', 'notes' .. deleted, id, created_at(topic, id) .. ' ' .. json)
   redis.call('HSET', 'folded' .. deleted, id, redis.call('HGET', 'folded' .. board, id) or '')
   local now = redis.call('TIME')
   redis.call('ZADD', 'order' .. deleted, string.format('%d.%06d', now[1], now[2]), id)

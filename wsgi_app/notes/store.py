@@ -78,9 +78,10 @@ def connect(settings: Settings) -> Store:
     Raises:
         NotConfigured: CORKBOARD_URL is not set, or a setting is invalid.
     """
+    loaded = corkboard.settings.load()
     return Store(
-        corkboard.settings.load().url,
-        wait_replicas=corkboard.settings.load().wait_replicas,
+        loaded.url,
+        wait_replicas=loaded.wait_replicas,
         functions=FUNCTIONS,
         connections=settings.redis_connections(),
         observe=timed,
@@ -132,10 +133,9 @@ def create(
     """
     topic = topic_of(new.board)
     note = {"id": f"{new.board}.{secrets.token_hex(8)}", **new.model_dump()}
-    if not new.author:
-        del note["author"]
-    if not new.position:
-        del note["position"]
+    for optional in ("author", "position"):
+        if not note[optional]:
+            del note[optional]
     # The note's id is unique, so it is also the name of the call.
     arguments: dict[str, Any] = {
         "call": note["id"], "type": "note.created", "note": note, "folded": new.text.casefold(),
