@@ -114,11 +114,11 @@ def compare(traffic: Traffic, tally: Tally) -> None:
         try:
             wait(lambda shown=listener: _agrees(shown, stored), "a client")  # type: ignore[misc]
         except TimeoutError:
-            tally.wrong.append(f"a client of {listener._board} at {listener.cursor} shows something else")
+            tally.wrong.append(f"a client of {listener.board} at {listener.cursor} shows something else")
 
 
 def _agrees(listener: Listener, stored: dict[str, tuple[str, dict[str, str]]]) -> bool:
-    return listener.shown == stored[listener._board][1]
+    return listener.shown == stored[listener.board][1]
 
 
 def prove(

@@ -109,7 +109,7 @@ class Listener:
     """A client like the wall: fetches the list, follows the events, and fetches again after a lost gap."""
 
     def __init__(self, url: str, board: str, tally: Tally) -> None:
-        self._url, self._board, self._tally = url, board, tally
+        self._url, self.board, self._tally = url, board, tally
         self.shown: dict[str, str] = {}
         self.cursor = ""
         self._list = True
@@ -124,10 +124,10 @@ class Listener:
                 await asyncio.sleep(0.1)
 
     async def _follow(self, connection: ClientConnection) -> None:
-        topic = f"board:{self._board}"
+        topic = f"board:{self.board}"
         while True:
             if self._list:
-                self.cursor, self.shown = await asyncio.to_thread(listed, self._board)
+                self.cursor, self.shown = await asyncio.to_thread(listed, self.board)
                 self._list = False
             await connection.send(json.dumps({"op": "subscribe", "topic": topic, "since": self.cursor}))
             while not self._list:
@@ -152,7 +152,8 @@ class Traffic:
 
     def __init__(self, group: Group, url: str, tally: Tally) -> None:
         os.environ["CORKBOARD_ENV_FILE"] = str(group.app_env)
-        use(Store(load().url, functions=notes.FUNCTIONS, wait_replicas=load().wait_replicas))
+        settings = load()
+        use(Store(settings.url, functions=notes.FUNCTIONS, wait_replicas=settings.wait_replicas))
         self.listeners = [Listener(url, BOARDS[n % len(BOARDS)], tally) for n in range(LISTENERS)]
         self._tally = tally
         self._ending = threading.Event()

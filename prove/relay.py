@@ -49,10 +49,10 @@ class Relay:
             near.close()
             return
         far.settimeout(None)
-        for each in (near, far):
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sockets |= {near, far}
         with near, far, contextlib.suppress(OSError):
+            for each in (near, far):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._relay(near, far)
         self._sockets -= {near, far}
 
