@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import servers
 from bench.servers import Missing
 from local.settings import ROOT
+from local.state import free_port
 
 PROCESSES = "2"  # as many as the project's Gunicorn has
 
@@ -41,7 +42,7 @@ def flask_postgres() -> Iterator[tuple[int, list[int]]]:
         environment = {"DATABASE_URL": url}
         make = [sys.executable, "-m", "bench.peers.postgres_flask"]
         subprocess.run(make, cwd=ROOT, env=os.environ | environment, check=True)
-        port = servers.free_port()
+        port = free_port()
         command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", PROCESSES]
         command += ["--threads", "8", "--keep-alive", "75", "--log-level", "warning", "--no-control-socket"]
         command += ["bench.peers.postgres_flask:app"]
@@ -56,7 +57,7 @@ def _postgres() -> Iterator[tuple[str, int]]:
     found = [Path(on_path)] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not found:
         raise Missing("PostgreSQL is not installed (Debian: postgresql)")
-    programs, port = found[-1].resolve().parent, servers.free_port()
+    programs, port = found[-1].resolve().parent, free_port()
     # It refuses to run as root.
     user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
     with servers.folder() as folder:

@@ -16,6 +16,7 @@ import httpx
 from bench import durable_peers, machine, servers
 from bench.servers import Missing
 from bench.stack import stack
+from local.state import free_port
 
 SUBJECTS = ("Corkboard", "FastAPI in memory", "Flask in memory")
 DURABLE: dict[str, Callable[[], AbstractContextManager[tuple[int, list[int]]]]] = {
@@ -42,7 +43,7 @@ def serving(name: str) -> Iterator[tuple[int, list[int]]]:
         with servers.uvicorn("bench.peers.memory_fastapi:app", {}) as found:
             yield found
     else:
-        port = servers.free_port()
+        port = free_port()
         command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "8"]
         command += ["--log-level", "warning", "--no-control-socket", "bench.peers.memory_flask:app"]
         with servers.process(command, {}, port) as master:

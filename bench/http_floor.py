@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from bench import http, machine, servers
 from bench.results import Numbers
 from bench.stack import Stack, stack
+from local.state import free_port
 
 ROUNDS = 3
 
@@ -50,7 +51,7 @@ def empty(port: int, pids: Sequence[int], seconds: float) -> Numbers:
 @contextmanager
 def _empty(running: Stack) -> Iterator[tuple[int, list[int]]]:
     """The floor, with the settings of the deployment that runs; yields nginx' port and Gunicorn's pids."""
-    port, metrics = servers.free_port(), servers.free_port()
+    port, metrics = free_port(), free_port()
     with ExitStack() as opened:
         sockets = opened.enter_context(servers.folder())
         environment = running.program("wsgi")["environment"] | {

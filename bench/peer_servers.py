@@ -16,6 +16,7 @@ from bench.publishers import NchanPublisher, SocketIOPublisher
 from bench.servers import Missing, Target
 from bench.stack import TOPIC, Stack, stack
 from local.render import substitute
+from local.state import free_port
 
 NCHAN_CONF = Path(__file__).parent / "peers" / "nchan.conf.template"
 NCHAN_MODULES = ("/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib64/nginx/modules/ngx_nchan_module.so")
@@ -43,7 +44,7 @@ def flask_socketio() -> Iterator[Target]:
     """Flask-SocketIO under gevent with Redis as its message queue."""
     if find_spec("flask_socketio") is None:
         raise Missing("Flask-SocketIO is not installed (PyPI: flask-socketio)")
-    port = servers.free_port()
+    port = free_port()
     with servers.plain_redis() as redis:
         environment = {"PORT": str(port), "REDIS_URL": redis.url}
         command = [sys.executable, "-m", "bench.peers.flask_socketio_peer"]
@@ -66,7 +67,7 @@ def nchan() -> Iterator[Target]:
     nginx = next((path for path in NCHAN_NGINX if shutil.which(path)), None)
     if module is None or nginx is None:
         raise Missing("Nchan is not installed (Debian: libnginx-mod-nchan)")
-    port = servers.free_port()
+    port = free_port()
     with servers.plain_redis() as redis, servers.folder() as run:
         values = {
             "NCHAN_MODULE": module, "RUN_DIR": str(run), "REDIS_PORT": str(redis.port), "PORT": str(port),

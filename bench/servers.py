@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -24,7 +23,7 @@ from bench.publishers import StartPublisher
 from bench.resp import Redis
 from local import binaries, render
 from local.settings import ROOT
-from local.state import is_free
+from local.state import free_port
 
 START_SECONDS = 30
 
@@ -50,11 +49,6 @@ class Target:
     def all_pids(self) -> list[int]:
         """Those of all roles."""
         return [pid for pids in self.pids.values() for pid in pids]
-
-
-def free_port() -> int:
-    """A port below those that the kernel gives to outgoing connections."""
-    return next(port for port in random.sample(range(10_000, 20_000), 200) if is_free("127.0.0.1", port))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from bench.resp import Redis
 from bench.servers import Target
 from local import processes
 from local.settings import ROOT
-from local.state import State
+from local.state import State, free_port
 from local.supervisor import Supervisor
 from local.table import documented
 
@@ -89,7 +89,7 @@ class Stack:
 @contextmanager
 def stack(**settings: str) -> Iterator[Stack]:
     """A deployment with an empty board, and with more settings, removed after the block."""
-    port = servers.free_port()
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if name not in documented()}
     environment |= {**SETTINGS, "HTTP_PORT": str(port), **settings}
     with servers.folder() as folder:
