@@ -1,0 +1,1 @@
+"""Manifests for Kubernetes, made from docker-compose.yml."""
