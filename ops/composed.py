@@ -23,7 +23,7 @@ def read() -> Options:
     """
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "DOCKER_CONFIG")}
     command = ["docker", "compose", f"--env-file={os.devnull}", "-f", "docker-compose.yml"]
-    said = subprocess.run(
+    said = subprocess.run(  # noqa: S603
         [*command, "config", "--format=json"], cwd=ROOT, env=kept, check=True, stdout=subprocess.PIPE
     )
     found: Options = json.loads(said.stdout)

@@ -1,8 +1,8 @@
 """Writes base/ anew from docker-compose.yml: `python -m ops.kubernetes [FOLDER]`.
 
-Limits, environment, ports, probes, replicas, files and who may reach whom are those of the Compose file and of the
-Dockerfiles that it names. What is left out is printed, with the reason. docs/how-to/kubernetes.md says how the manifests
-are used.
+Limits, environment, ports, probes, replicas, files and who may reach whom are those of the Compose file
+and of the Dockerfiles that it names. What is left out is printed, with the reason.
+docs/how-to/kubernetes.md says how the manifests are used.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from ops import composed
 from ops.kubernetes.pod import pod
 from ops.kubernetes.service import LEFT_OUT, Manifest, Service, labels
 
-HEADER = (
-    "# Made from docker-compose.yml by `python -m ops.kubernetes`. What differs belongs into an overlay.\n"
-)
-# The log of Redis may be twice its data and more while it is rewritten; backups are in the same place for a moment.
+HEADER = "# Made from docker-compose.yml by `python -m ops.kubernetes`; an overlay has what differs.\n"
+# The log of Redis may be twice its data and more while it is rewritten.
 STORAGE = "4Gi"
 
 

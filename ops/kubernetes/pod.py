@@ -23,7 +23,7 @@ def pod(service: Service) -> Manifest:
     ]
     lookups = [each.partition(":") for each in options["dns_opt"]]
     return {
-        # Kubernetes would tell each pod of all services, in variables such as NGINX_PORT, which mean something here.
+        # Kubernetes would tell each pod of all services, in variables such as NGINX_PORT, which is a setting.
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
         # Somebody must wait for processes whose parent has ended.

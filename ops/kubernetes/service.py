@@ -67,8 +67,8 @@ class Service:
         ]
         self.host: str = (aliases or [self.name])[0]
         self.is_door = "ports" in self.options
-        # One Redis has the data, and the door is for everybody: they have an address that stays. Of the others
-        # nginx knows every pod.
+        # One Redis has the data, and the door is for everybody: they have an address that stays. Of the
+        # others nginx knows every pod.
         self.is_followed = not self.data and not self.is_door
         self.patience = 0 if self.data else TELL_SECONDS if self.is_door else FOLLOW_SECONDS
         self.labels = labels(self.name)
