@@ -21,7 +21,7 @@ HEADER = "# Made from docker-compose.yml by `python -m ops.kubernetes`; an overl
 STORAGE = "4Gi"
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     def ignore_aliases(self, _data: object) -> bool:
         return True
 
