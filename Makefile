@@ -33,7 +33,7 @@ CHECK_DOCKER = printf '%s\n' "Engine $$(docker version --format '{{.Server.Versi
 			print "Docker " $$1 " " $$2 " is too old: " $$3 " or newer is needed. Without Docker: make DOCKER=no $(MAKECMDGOALS)"; \
 			exit 2 } }' >&2
 
-.PHONY: help up deploy down logs status dev test lint format settings lock loadtest prove bench screenshots backup restore redis-cli clean
+.PHONY: help up deploy down logs status dev test lint format settings lock loadtest prove bench screenshots backup restore redis-cli stack clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -149,6 +149,11 @@ redis-cli: ## talk to Redis as the operator (ARGS="xlen ...", or nothing for a p
 	else \
 		$(INSTALL) $(VENV)/local.stamp && $(LOCAL) redis-cli $(ARGS); \
 	fi
+
+stack: | $(BIN)/python ## Docker Swarm: build, push to REGISTRY, deploy (FILES="my.yml": with further Compose files)
+	@$(CHECK_SETTINGS)
+	@$(CHECK_DOCKER)
+	@$(BIN)/python -m ops.swarm push $(FILES) && $(BIN)/python -m ops.swarm deploy $(FILES)
 
 clean: down ## stop, remove what was built; the data stays, unless DATA=remove
 	@if [ "$(DATA)" = remove ]; then \

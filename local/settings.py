@@ -120,6 +120,13 @@ class Docker(BaseModel):
         description="The address of an app of your own, as in web:8000. It takes the place of the demo, "
         "whose container stays off.",
     )
+    registry: str | None = Field(
+        None,
+        description="Where a Docker Swarm has its images from, as in registry.example.com/corkboard.",
+    )
+    wsgi_replicas: int = _number(
+        2, 1, 32, "Containers of the demo's Flask app in a Docker Swarm. Elsewhere there is one."
+    )
     open_files: int = _number(
         20_000, 1024, 1_000_000, "Files and sockets that a container may open; nginx needs two per WebSocket."
     )

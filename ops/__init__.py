@@ -1,1 +1,1 @@
-"""How it is run elsewhere than by hand: scripts for Docker, and manifests made from the Compose file."""
+"""How it runs elsewhere: scripts for Docker; stacks and manifests made from the Compose file."""

@@ -6,26 +6,37 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 Options = dict[str, Any]
 
 ROOT = Path(__file__).parents[1]
+FILE = "docker-compose.yml"
+KEPT = ("PATH", "HOME", "DOCKER_CONFIG")
 UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
-def read() -> Options:
-    """The Compose file with its defaults, whatever is set on this machine. Needs Compose, and no engine.
+def compose(*more: str) -> list[str]:
+    """The first words of a `docker compose` command for docker-compose.yml with `more` files on top of it."""
+    return ["docker", "compose", *(word for file in (FILE, *more) for word in ("-f", file))]
+
+
+def read(*more: str, settings: Mapping[str, str] | None = None) -> Options:
+    """The Compose file with `more` files on top of it, as one. Needs Compose, and no engine.
+
+    Args:
+        settings: instead of those of this machine, which stand in `.env` and the environment.
 
     Raises:
-        subprocess.CalledProcessError: Compose refuses it.
+        subprocess.CalledProcessError: Compose refuses it, and has said why.
     """
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "DOCKER_CONFIG")}
-    command = ["docker", "compose", f"--env-file={os.devnull}", "-f", "docker-compose.yml"]
-    said = subprocess.run(  # noqa: S603
-        [*command, "config", "--format=json"], cwd=ROOT, env=kept, check=True, stdout=subprocess.PIPE
-    )
+    command, environment = [*compose(*more), "config", "--format=json"], dict(os.environ)
+    if settings is not None:
+        command.insert(2, f"--env-file={os.devnull}")
+        environment = {name: environment[name] for name in KEPT if name in environment} | dict(settings)
+    said = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
     found: Options = json.loads(said.stdout)
     return found
 

@@ -85,7 +85,7 @@ def _policy(service: Service) -> Manifest:
 
 def main(folder: Path) -> None:
     """Writes a file for each service into `folder`."""
-    everything = composed.read()
+    everything = composed.read(settings={})
     for name in everything["services"]:
         if f"service {name}" not in LEFT_OUT:
             made = manifests(Service(name, everything))

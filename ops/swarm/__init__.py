@@ -1,0 +1,1 @@
+"""A stack for Docker Swarm, derived from docker-compose.yml."""
