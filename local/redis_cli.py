@@ -16,19 +16,29 @@ def run(state: State, port: int, arguments: list[str]) -> None:
     Raises:
         LocalError: Redis does not answer, or refuses the only command.
     """
-    # Not a client, which turns answers into Python objects of its own.
-    connection = redis.Connection(  # type: ignore[no-untyped-call]
-        port=port, username="admin", password=password(state), socket_timeout=10, decode_responses=True
-    )
     if arguments:
-        print(_send(connection, arguments))
+        print(ask(state, port, arguments))
         return
+    connection = _connection(state, port)
     while (line := _line(f"redis:{port}> ")) not in ("quit", "exit"):
         try:
             if words := shlex.split(line):
                 print(_send(connection, words))
         except (LocalError, ValueError) as error:
             print(error)
+
+
+def ask(state: State, port: int, words: list[str]) -> str:
+    """Sends one command; its answer as text.
+
+    Raises:
+        LocalError: Redis does not answer, or refuses the command.
+    """
+    connection = _connection(state, port)
+    try:
+        return _send(connection, words)
+    finally:
+        connection.disconnect()  # type: ignore[no-untyped-call]
 
 
 def password(state: State) -> str:
@@ -61,10 +71,9 @@ def reload_users(state: State, port: int) -> None:
 
 
 def _connection(state: State, port: int) -> redis.Connection:
-    password = (state.secrets / "redis" / "admin_password").read_text().strip()
     # Not a client, which turns answers into Python objects of its own.
     return redis.Connection(  # type: ignore[no-untyped-call]
-        port=port, username="admin", password=password, socket_timeout=10, decode_responses=True
+        port=port, username="admin", password=password(state), socket_timeout=10, decode_responses=True
     )
 
 

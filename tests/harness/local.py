@@ -10,14 +10,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from local import processes
+import psutil
+
+from local import processes, redis_cli
 from local.settings import ROOT
 from local.state import INNER_PORTS, State, is_free
 from local.table import documented
 from prove.local_parts import LocalParts
+from tests.harness.clients import wait_for
 
 # So many sidecars have a port of their own from the beginning.
 SIDECARS = ("asgi-1", "asgi-2", "asgi-3")
@@ -110,11 +114,16 @@ class LocalStack:
         self.run("down")
 
     def stop(self) -> None:
-        """Stops everything and removes all of it."""
+        """Kills everything and removes all of it: what goes for good need not say goodbye."""
         try:
-            self.down()
+            # The supervising one first, as it would start the others again.
+            for process in [*self._supervised(), *self._running()]:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            wait_for(lambda: not self._running(), "the end of a stack that was killed")
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            for folder in (self.folder, self.state.socket.parent, self.state.sockets):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def recreate(self, service: str) -> None:
         """Replaces the service's processes, as a deploy does; returns when they are healthy."""
@@ -132,8 +141,9 @@ class LocalStack:
         return "".join(file.read_text() for file in sorted(files, reverse=True))
 
     def redis_cli(self, *arguments: str) -> str:
-        """Asks Redis as the operator's user `admin`; the answer, without the line end."""
-        return self.run("redis-cli", *arguments).stdout.rstrip("\n")
+        """Asks Redis as the operator's user `admin`, as `make redis-cli` does it; the answer."""
+        port = self.state.ports(["redis"], running=True)["redis"]
+        return redis_cli.ask(self.state, port, list(arguments)).rstrip("\n")
 
     def backup(self, folder: Path) -> str:
         """`make backup`; what it says."""
@@ -145,4 +155,15 @@ class LocalStack:
 
     def pids(self) -> list[int]:
         """Every process of the stack, the supervising one not."""
-        return [process.pid for file in self.state.run.glob("*.pid") for process in processes.members(file)]
+        return [process.pid for process in self._running()]
+
+    def _supervised(self) -> list[psutil.Process]:
+        # Of one that was killed the number is left, and may be another program's by now.
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            found = psutil.Process(int((self.state.run / "supervisor.pid").read_text()))
+            if str(self.folder) in " ".join(found.cmdline()):
+                return [found, *found.children(recursive=True)]
+        return []
+
+    def _running(self) -> list[psutil.Process]:
+        return [process for file in self.state.run.glob("*.pid") for process in processes.members(file)]

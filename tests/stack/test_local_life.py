@@ -166,5 +166,5 @@ def test_what_make_up_calls_ready_is_running(own: LocalStack) -> None:
 
 
 def test_the_operator_reaches_redis(own: LocalStack) -> None:
-    assert own.redis_cli("ping") == "PONG"
-    assert own.redis_cli("acl", "whoami") == "admin"
+    assert own.run("redis-cli", "ping").stdout == "PONG\n"
+    assert own.run("redis-cli", "acl", "whoami").stdout == "admin\n"
