@@ -27,7 +27,7 @@ class ForeignApp:
 
     def __init__(self, folder: Path, requirement: str, source: str) -> None:
         """Fetches the source distribution `requirement`; the app's project is its folder `source`."""
-        self._run_pip("download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), requirement)
+        _run_pip("download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), requirement)
         (archive,) = folder.glob("*.tar.gz")
         with tarfile.open(archive) as file:
             file.extractall(folder, filter="data")
@@ -36,8 +36,15 @@ class ForeignApp:
 
     def install(self, *requirements: str) -> None:
         """Makes the app's virtual environment: what the app needs, and the kit as a stranger installs it."""
-        subprocess.run([sys.executable, "-m", "venv", str(self.python.parent.parent)], check=True)
-        self._run_pip("install", *requirements, str(ROOT / "corkboard"), python=str(self.python))
+        uv = [sys.executable, "-m", "uv", "--quiet", "--no-python-downloads"]
+        python, kit = str(self.python), str(ROOT / "corkboard")
+        for words in (
+            ["venv", "--seed", "--python", sys.executable, str(self.python.parent.parent)],
+            # What uv has built of a folder before is not what is in it now.
+            ["pip", "install", "--python", python, "--reinstall-package", "corkboard", *requirements, kit],
+        ):
+            answer = subprocess.run([*uv, *words], capture_output=True, text=True, timeout=INSTALL_SECONDS)
+            assert answer.returncode == 0, answer.stderr
 
     def patch(self, patch: Path) -> None:
         """Applies a diff of this repository to the app."""
@@ -92,20 +99,13 @@ class ForeignApp:
         }
         return kept | dict(more or {})
 
-    def _run_pip(self, *arguments: str, python: str = sys.executable) -> None:
-        command = [
-            python,
-            "-m",
-            "pip",
-            arguments[0],
-            "--quiet",
-            "--disable-pip-version-check",
-            *arguments[1:],
-        ]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-        if answer.returncode and "Could not find a version" in answer.stderr:
-            pytest.skip(f"PyPI is not reachable: {arguments[-1]}")
-        assert answer.returncode == 0, answer.stderr
+
+def _run_pip(*arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    if answer.returncode and "Could not find a version" in answer.stderr:
+        pytest.skip(f"PyPI is not reachable: {arguments[-1]}")
+    assert answer.returncode == 0, answer.stderr
 
 
 def changed_lines(patch: Path) -> int:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tests.harness.redis_server import RedisServer
 from tests.harness.sidecar import Publisher
 
 KIT = ROOT / "corkboard"
+UV = (sys.executable, "-m", "uv", "--quiet", "--no-python-downloads")
 SHARED = ("name", "version", "description", "license", "requires-python", "dependencies", "entry-points")
 
 
@@ -50,19 +50,22 @@ def test_both_folders_describe_the_same_package() -> None:
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an empty environment."""
     folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=True)
+    run(*UV, "venv", "--seed", "--python", sys.executable, folder)
     return folder / "bin" / "python"
 
 
+def install(python: Path, *packages: str | Path) -> None:
+    run(*UV, "pip", "install", "--python", python, *packages)
+
+
 @pytest.fixture(scope="module")
-def wheels(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
-    """A wheel of each folder, made by `python -m build`, from the source distribution that it makes first."""
-    run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "build")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
+    """A wheel of each folder, made from the source distribution that is made first."""
     found = {}
     before = tree()
     for folder in (ROOT, KIT):
         out = tmp_path_factory.mktemp("dist")
-        run(python, "-m", "build", "--outdir", out, folder)
+        run(*UV, "build", "--out-dir", out, folder)
         (found[folder],) = out.glob("*.whl")
         (source,) = out.glob("*.tar.gz")
         with tarfile.open(source) as archive:
@@ -139,7 +142,7 @@ number: int = publish("orders", "x")
 def test_an_app_that_uses_the_wheel_is_checked_strictly(
     wheels: dict[Path, Path], python: Path, tmp_path: Path
 ) -> None:
-    run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", wheels[KIT], "pytest")
+    install(python, wheels[KIT], "pytest")
     mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "--cache-dir", tmp_path]
     (tmp_path / "user.py").write_text(USER)
     run(*mypy, "user.py", folder=tmp_path)
@@ -168,16 +171,15 @@ def test_the_next_one_begins_anew(published):
 def test_an_apps_own_tests_see_what_it_publishes(
     wheels: dict[Path, Path], python: Path, tmp_path: Path, plugins: str
 ) -> None:
-    run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", wheels[KIT], "pytest")
+    install(python, wheels[KIT], "pytest")
     (tmp_path / "conftest.py").write_text(plugins)
     (tmp_path / "test_theirs.py").write_text(THEIRS)
     assert "2 passed" in run(python, "-m", "pytest", "-q", folder=tmp_path)
 
 
 @pytest.mark.parametrize("folder", [ROOT, KIT], ids=["root", "kit"])
-def test_pip_installs_the_folder_and_the_command_runs(folder: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
+def test_pip_installs_the_folder_and_the_command_runs(folder: Path, python: Path, tmp_path: Path) -> None:
+    run(python, "-m", "pip", "uninstall", "-q", "-y", "corkboard", "redis", "pyjwt")
     run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", folder)
     said = run(python, "-m", "corkboard", "doctor", folder=tmp_path, good=False)
     assert said.startswith("FAIL  CORKBOARD_URL is not set")
@@ -198,15 +200,14 @@ print(len(corkboard.publish_many([(topic, "y"), (topic, "z")])))
 
 def old_environment(version: str, folder: Path, *packages: str | Path) -> Path:
     """The Python of an environment of this version with these packages; skips the test if there is none."""
-    uv = [sys.executable, "-m", "uv", "--quiet", "--no-python-downloads"]
     python = folder / "venv" / "bin" / "python"
     managed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
     for found in (version, *managed):
-        if subprocess.run([*uv, "venv", "--python", found, folder / "venv"], check=False).returncode == 0:
+        if subprocess.run([*UV, "venv", "--python", found, folder / "venv"], check=False).returncode == 0:
             break
     else:
         pytest.skip(f"there is no Python {version} on this machine")
-    run(*uv, "pip", "install", "--python", python, *packages, "redis==5.0.0", "pyjwt==2.4.0")
+    install(python, *packages, "redis==5.0.0", "pyjwt==2.4.0")
     return python
 
 
