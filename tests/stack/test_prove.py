@@ -56,11 +56,13 @@ def rows_of(result: subprocess.CompletedProcess[str], folder: Path) -> dict[str,
 
 
 def test_nothing_is_lost_when_parts_are_killed(stack: Stack) -> None:
-    result = prove_stack(stack, "kill, away-too-long", sockets=60)
+    # Who is away too long is that everywhere alike.
+    more = ["away-too-long"] if isinstance(stack, LocalStack) else []
+    result = prove_stack(stack, ", ".join(["kill", *more]), sockets=60)
     rows = rows_of(result, stack.root if isinstance(stack, ComposeStack) else ROOT)
     assert list(rows) == [
         *("kill-wsgi-worker", "kill-wsgi", "kill-asgi", "kill-nginx", "kill-redis"),
-        "away-too-long",
+        *more,
     ]
     for row in rows.values():
         assert row["rounds"]
