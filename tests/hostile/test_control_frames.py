@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
 from tests.harness.local import LocalStack
 from tests.harness.sidecar import PING, PONG, TEXT, RawSocket, frame
-from tests.harness.visitor import Visitor
+from tests.harness.visitor import Report, Visitor
 from tests.hostile.conftest import ATTACKER
 
 SECONDS = 3
@@ -45,11 +46,19 @@ class Flood(threading.Thread):
             self.closed += 1
 
 
+@pytest.fixture(scope="module")
+def watching(stack: LocalStack) -> Iterator[tuple[Visitor, Report]]:
+    """A visitor for all floods, and what it saw before them."""
+    with Visitor(stack) as visitor:
+        yield visitor, visitor.watch(2)
+
+
 @pytest.mark.parametrize("kind", FLOODS)
 def test_a_flood_of_frames_is_stopped_and_nobody_else_notices(
-    stack: LocalStack, visitor: Visitor, kind: str
+    stack: LocalStack, watching: tuple[Visitor, Report], kind: str
 ) -> None:
-    idle = visitor.watch(2)
+    visitor, idle = watching
+    visitor.report()
     floods = [Flood(stack.base_url, FLOODS[kind]) for _ in range(SOCKETS)]
     for flood in floods:
         flood.start()
