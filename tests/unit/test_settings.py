@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 import yaml
 
+import asgi_app.settings
+import wsgi_app.settings
 from asgi_app import limits
 from asgi_app.settings import Settings
 from local.services import Service
 from local.settings import ROOT
 
+# What a process needs beside the setting in question.
+BESIDE = {
+    "WSGI_BIND": "127.0.0.1:0",
+    "ASGI_HOST": "127.0.0.1",
+    "SECRET_KEY": "k" * 32,
+    "SESSION_KEY": "s" * 32,
+    "CORKBOARD_URL": "redis://127.0.0.1:1/0",
+    "CORKBOARD_SECRET_KEY": "k" * 32,
+}
 WSGI = [sys.executable, "-m", "gunicorn", "-c", "wsgi_app/gunicorn.conf.py", "wsgi_app.app:create_app()"]
 ASGI = [sys.executable, "-m", "asgi_app"]
 
@@ -30,48 +42,67 @@ def test_none_as_public_topics_is_an_empty_list() -> None:
     assert Settings(public_topics="a:*, b").public_topics == ("a:*", "b")  # type: ignore[arg-type]
 
 
+def check(line: str, app: ModuleType, name: str) -> None:
+    assert line.startswith(name)
+    assert app is wsgi_app.settings or " is invalid: expected " in line
+    assert "secret" not in line
+    assert "\n" not in line
+
+
 @pytest.mark.parametrize(
-    ("command", "name", "value"),
+    ("app", "name", "value"),
     [
-        (WSGI, "WSGI_WORKERS", "0"),
-        (WSGI, "WSGI_THREADS", "many"),
-        (WSGI, "CORKBOARD_HISTORY_LENGTH", "-1"),
-        (WSGI, "CORKBOARD_TICKET_SECONDS", "1"),
-        (WSGI, "CORKBOARD_SECRET_KEY", "short"),
-        (WSGI, "CORKBOARD_SECRET_KEY_FILE", "/nowhere"),
-        (WSGI, "CORKBOARD_ENV_FILE", "/nowhere"),
-        (WSGI, "LOG_LEVEL", "loud"),
-        (WSGI, "CORKBOARD_URL", "http://redis"),
-        (WSGI, "SESSION_KEY", "short"),
-        (WSGI, "SESSION_KEY", ""),
-        (ASGI, "SECRET_KEY", "short"),
-        (WSGI, "SESSION_KEY_FILE", "/nowhere"),
-        (ASGI, "ASGI_PORT", "abc"),
-        (ASGI, "DRAIN_SECONDS", "21"),
-        (ASGI, "LOG_LEVEL", "loud"),
-        (ASGI, "REDIS_URL", "redis://user:secret@redis"),
-        (ASGI, "REDIS_URL", "redis+sentinel://one:26379,two/corkboard"),
-        (WSGI, "CORKBOARD_URL", "redis+sentinel://app:secret@one:26379"),
-        (WSGI, "CORKBOARD_WAIT_REPLICAS", "6"),
-        (ASGI, "REDIS_PASSWORD_FILE", "/nowhere"),
+        (wsgi_app.settings, "WSGI_WORKERS", "0"),
+        (wsgi_app.settings, "WSGI_THREADS", "many"),
+        (wsgi_app.settings, "CORKBOARD_HISTORY_LENGTH", "-1"),
+        (wsgi_app.settings, "CORKBOARD_TICKET_SECONDS", "1"),
+        (wsgi_app.settings, "CORKBOARD_SECRET_KEY", "short"),
+        (wsgi_app.settings, "CORKBOARD_SECRET_KEY_FILE", "/nowhere"),
+        (wsgi_app.settings, "CORKBOARD_ENV_FILE", "/nowhere"),
+        (wsgi_app.settings, "LOG_LEVEL", "loud"),
+        (wsgi_app.settings, "CORKBOARD_URL", "http://redis"),
+        (wsgi_app.settings, "CORKBOARD_URL", "redis+sentinel://app:secret@one:26379"),
+        (wsgi_app.settings, "CORKBOARD_WAIT_REPLICAS", "6"),
+        (wsgi_app.settings, "SESSION_KEY", "short"),
+        (wsgi_app.settings, "SESSION_KEY", ""),
+        (wsgi_app.settings, "SESSION_KEY_FILE", "/nowhere"),
+        (asgi_app.settings, "SECRET_KEY", "short"),
+        (asgi_app.settings, "ASGI_PORT", "abc"),
+        (asgi_app.settings, "DRAIN_SECONDS", "21"),
+        (asgi_app.settings, "LOG_LEVEL", "loud"),
+        (asgi_app.settings, "REDIS_URL", "redis://user:secret@redis"),
+        (asgi_app.settings, "REDIS_URL", "redis+sentinel://one:26379,two/corkboard"),
+        (asgi_app.settings, "REDIS_PASSWORD_FILE", "/nowhere"),
     ],
-    ids=lambda value: value if isinstance(value, str) else value[2],
+    ids=lambda value: value.__name__ if isinstance(value, ModuleType) else value,
 )
-def test_an_invalid_setting_stops_the_start(command: list[str], name: str, value: str) -> None:
-    settings = {
-        "WSGI_BIND": "127.0.0.1:0",
-        "ASGI_HOST": "127.0.0.1",
-        "SECRET_KEY": "k" * 32,
-        "SESSION_KEY": "s" * 32,
-        "CORKBOARD_URL": "redis://127.0.0.1:1/0",
-        "CORKBOARD_SECRET_KEY": "k" * 32,
-    }
-    # A file counts only where the value itself is not set.
-    settings.pop(name.removesuffix("_FILE"), None)
-    env = {**os.environ, **settings, name: value}
+def test_an_invalid_setting_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, app: ModuleType, name: str, value: str
+) -> None:
+    for one, well in (beside(name) | {name: value}).items():
+        monkeypatch.setenv(one, well)
+    app.load.cache_clear()
+    with pytest.raises(SystemExit) as stopped:
+        app.load()
+    check(str(stopped.value.code), app, name)
+
+
+# Where a process reads them is the same for all.
+@pytest.mark.parametrize(
+    ("command", "app", "name", "value"),
+    [
+        (WSGI, wsgi_app.settings, "WSGI_WORKERS", "0"),
+        (WSGI, wsgi_app.settings, "CORKBOARD_URL", "http://redis"),
+        (ASGI, asgi_app.settings, "REDIS_URL", "redis://user:secret@redis"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_an_invalid_setting_stops_the_start(
+    command: list[str], app: ModuleType, name: str, value: str
+) -> None:
     done = subprocess.run(
         command,
-        env=env,
+        env={**os.environ, **beside(name), name: value},
         capture_output=True,
         text=True,
         timeout=120,
@@ -80,7 +111,9 @@ def test_an_invalid_setting_stops_the_start(command: list[str], name: str, value
     )
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith(name)
-    assert command is WSGI or " is invalid: expected " in line
-    assert "secret" not in line
+    check(done.stderr.strip(), app, name)
+
+
+def beside(name: str) -> dict[str, str]:
+    """The other settings. A file counts only where the value itself is not set."""
+    return {other: value for other, value in BESIDE.items() if other != name.removesuffix("_FILE")}
