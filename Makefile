@@ -33,7 +33,7 @@ CHECK_DOCKER = printf '%s\n' "Engine $$(docker version --format '{{.Server.Versi
 			print "Docker " $$1 " " $$2 " is too old: " $$3 " or newer is needed. Without Docker: make DOCKER=no $(MAKECMDGOALS)"; \
 			exit 2 } }' >&2
 
-.PHONY: help up deploy down logs status dev test lint format settings lock loadtest prove bench screenshots backup restore redis-cli stack clean
+.PHONY: help up deploy down logs status dev test lint format settings lock loadtest prove bench screenshots backup restore redis-cli stack test-swarm clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -154,6 +154,9 @@ stack: | $(BIN)/python ## Docker Swarm: build, push to REGISTRY, deploy (FILES="
 	@$(CHECK_SETTINGS)
 	@$(CHECK_DOCKER)
 	@$(BIN)/python -m ops.swarm push $(FILES) && $(BIN)/python -m ops.swarm deploy $(FILES)
+
+test-swarm: $(VENV)/tests.stamp ## the stack on three nested engines, which are killed under traffic; some minutes
+	@$(BIN)/python -m pytest -s $(ARGS) tests/swarm/three_nodes.py
 
 clean: down ## stop, remove what was built; the data stays, unless DATA=remove
 	@if [ "$(DATA)" = remove ]; then \
