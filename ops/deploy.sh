@@ -79,11 +79,19 @@ roll() {
     step "replaced"
 }
 
-# Where there can be only one: its successor is made, and started as soon as the old one has ended.
+# Whether a new Redis waits until the old one ends (redis/lock.sh). Then it is there at once when that happens.
+both_lock() { # OLD NEW
+    for id; do
+        case $(inspect '{{.Config.Entrypoint}}' "$id") in *lock.sh*) ;; *) return 1 ;; esac
+    done
+}
+start_beside() { docker start $new > /dev/null || { why="does not start" && return 1; }; }
+
+# Where there can be only one: its successor takes over when the old one has ended.
 swap() { # CONTAINER
     why="was not made" known=$1 old=$1
     trap 'docker start "$old" > /dev/null; undo; step "interrupted; the old version serves"; exit 130' INT TERM
-    if make_more 1; then
+    if make_more 1 && { ! both_lock "$1" $new || start_beside; }; then
         docker stop "$1" > /dev/null
         why="does not start"
         if docker start $new > /dev/null && wait_healthy $new; then

@@ -8,7 +8,7 @@
 set -eu
 umask 077
 name=${1:?usage: node.sh NAME [MASTER]} master=${2:-}
-until [ -s /run/secrets/users.acl ] && [ -s /run/secrets/replica_password ]; do sleep 0.1; done
+until [ -s /run/secrets/replica_password ]; do sleep 0.1; done
 
 config=
 for file in /data/node-*.conf; do [ ! -s "$file" ] || config=$file; done
