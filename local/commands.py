@@ -21,6 +21,10 @@ from local.services import STATIC, Service
 from local.settings import ROOT, Settings
 from local.state import State, is_free
 from local.supervisor import Supervisor
+from wsgi_app.notes.version import version_of
+
+# Of the demo's static files, as in nginx/14-static.envsh.
+KEPT_VERSIONS = 10
 
 
 def deploy(settings: Settings, state: State, only: Collection[str]) -> None:
@@ -238,7 +242,16 @@ def _render(settings: Settings, state: State, ports: dict[str, int]) -> bool:
 
 def _join(state: State) -> None:
     """Writes what nginx serves of the demo's scripts and styles."""
-    joining.write(STATIC, state.static, "main.js")
+    version = version_of(STATIC)
+    joining.write(STATIC, state.static / version, "main.js")
+    new = state.static / "current.new"
+    new.unlink(missing_ok=True)
+    new.symlink_to(version)
+    new.replace(state.static / "current")
+    # Pages that are open ask for the files of their own version.
+    kept = [folder for folder in state.static.iterdir() if folder.is_dir() and not folder.is_symlink()]
+    for folder in sorted(kept, key=lambda one: one.stat().st_mtime)[:-KEPT_VERSIONS]:
+        shutil.rmtree(folder)
 
 
 def _join_again(state: State) -> None:

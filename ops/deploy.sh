@@ -47,6 +47,7 @@ roll() {
     for id in $ailing; do docker rm --force "$id" > /dev/null; done
 
     if [ $kept -lt "$wanted" ]; then
+        if [ "$service" = wsgi ] && [ -z "$has_static" ]; then bring_static; fi
         step "starting $((wanted - kept)) beside $(count $known)"
         trap 'undo; step "interrupted; the old version serves"; exit 130' INT TERM
         why="was not started"
@@ -119,16 +120,22 @@ nginx() {
         given=$(docker exec "$running" sh -c 'read -r container given _ < /srv/deployed/current &&
             [ "$container" = "$(hostname)" ] && echo "$given"' 2> /dev/null || image_of "$running")
         case $given in
-            "$generation" | "$image") forced || { step "has not changed" && return; } ;;
+            "$generation" | "$image")
+                has_static=yes
+                forced || { step "has not changed" && return; }
+                ;;
         esac
     fi
     step "checking the new configuration"
+    has_static=yes
     # The volume is shared with the container that runs.
     # shellcheck disable=SC2016 # in the container
-    if ! said=$(docker compose run --rm --no-deps -T --entrypoint sh -e "STATIC_DIR=/srv/deployed/$generation/static" \
+    if ! said=$(docker compose run --rm --no-deps -T --entrypoint sh \
         -e "NGINX_ENVSUBST_OUTPUT_DIR=/srv/deployed/$generation/conf" nginx -ec '
-            cd /srv/deployed && rm -rf "$1" && mkdir -p "$1/conf" && cp -R /srv/static "$1/static"
+            cd /srv/deployed && rm -rf "$1" && mkdir -p "$1/conf"
             nginx -V 2> "$1/version"
+            . /docker-entrypoint.d/14-static.envsh
+            [ "$STATIC_DIR" = /srv/deployed/static ]
             exec /docker-entrypoint.sh nginx -e stderr -t -q -c "/srv/deployed/$1/conf/nginx.conf"' \
         sh "$generation" 2>&1 < /dev/null); then
         step "refuses the new configuration; the old one serves on" >&2
@@ -162,13 +169,26 @@ nginx() {
             sleep 0.1
         done
         for generation in *; do
-            case $generation in "$1" | "$before" | current) ;; *) rm -rf "$generation" ;; esac
+            case $generation in "$1" | "$before" | current | static) ;; *) rm -rf "$generation" ;; esac
         done' sh "$generation" || fail "does not take the new configuration; the old one serves on"
     step "reloaded; the sidecars send their clients to the new workers, one by one"
     for id in $(ids asgi); do docker exec "$id" sh -c 'kill -URG 1' || true; done
     # shellcheck disable=SC2016 # in the container
     docker exec "$running" sh -c 'nginx -V 2>&1 | cmp -s - "/srv/deployed/$1/version"' sh "$generation" ||
         step "is a new version itself; to start it: docker compose up --wait nginx (connections are refused for a second)"
+}
+
+# The pages of a new demo name static files that nginx must have before. nginx itself goes on as it is.
+bring_static() {
+    running=$(first nginx)
+    [ -n "$running" ] || return 0
+    name=$(inspect '{{.Config.Image}}' "$running") image=$(newest_image "$running")
+    # shellcheck disable=SC2016 # in the container
+    if compose build nginx && compose run --rm --no-deps -T --entrypoint sh nginx -ec '
+        . /docker-entrypoint.d/14-static.envsh
+        [ "$STATIC_DIR" = /srv/deployed/static ]'; then has_static=yes; fi
+    docker tag "$image" "$name"
+    [ -n "$has_static" ] || fail "has no place for its static files; the old one serves on"
 }
 
 # There is one, with the data: it stops before its successor starts, and the apps wait for it meanwhile.
@@ -210,6 +230,7 @@ secrets() {
     step "written anew"
 }
 
+has_static='' # `yes` when nginx has the static files of the newest demo
 renewed='' # `yes` when the apps must start anew although they have not changed themselves
 service=compose
 project=$(docker compose config | awk '$1 == "name:" { print $2; exit }')

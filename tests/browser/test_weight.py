@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.harness.wall import act, note, texts, write
 
@@ -57,6 +58,48 @@ def test_a_page_without_its_script_says_so(open_wall: OpenWall, script: str) -> 
     write(page, "It came by itself")
     expect(texts(page)).to_have_text(["It came by itself"])
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_page_of_a_version_that_is_gone_is_loaded_anew_once(open_wall: OpenWall) -> None:
+    pages = 0
+    outdated = True
+
+    def answer(route: Route) -> None:
+        """Of the version before, as if something in between kept it."""
+        nonlocal pages
+        pages += 1
+        page = route.fetch()
+        route.fulfill(response=page, body=re.sub("/static/[0-9a-f]+/", "/static/0123456789ab/", page.text()))
+
+    def prepare(page: Page) -> None:
+        page.clock.install()
+        page.route(
+            lambda _: outdated,
+            lambda route: answer(route) if route.request.is_navigation_request() else route.continue_(),
+        )
+
+    page = open_wall(prepare=prepare, wait=False)
+    # The second one is as old as the first: a person has to see that.
+    expect(page.get_by_text("has not come through")).to_be_visible()
+    with page.expect_request("**/0123456789ab/main.js"):
+        page.clock.fast_forward(10_000)
+    assert pages == 2
+    outdated = False
+    page.get_by_role("link", name="Load the page again").click()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    # A part that is loaded later may be gone as well.
+    page.evaluate("sessionStorage.clear()")
+    page.route("**/static/*/undo.js", lambda route: route.fulfill(status=404), times=1)
+    page.route(
+        lambda url: url == page.url,
+        lambda route: route.fulfill(body="another version", content_type="text/html"),
+        times=1,
+    )
+    pinned = page.evaluate("performance.timeOrigin")
+    write(page, "Still here")
+    act(page, "Done", "Still here")
+    page.wait_for_function("before => performance.timeOrigin > before", arg=pinned)
+    expect(texts(page)).to_have_text(["Still here"])
 
 
 def test_what_could_not_be_loaded_when_it_was_needed_is_loaded_when_it_is_needed_again(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from prove.traffic import Load, Traffic
@@ -16,6 +18,7 @@ from tests.harness.compose import ComposeStack
 WSGI = ("wsgi_app/notes/pages.py", '"ok"', '"new"')
 ASGI = ("asgi_app/health.py", '"ok"', '"new"')
 REDIS = ("redis/redis.conf", "slowlog-max-len 128", "slowlog-max-len 129")
+STATIC = ("wsgi_app/notes/static/printing.js", "/**\n", "/**\n * Changed.\n")
 NGINX = ("nginx/templates/server.conf.template", 'return 200 "ok', 'return 200 "new')
 HEALTH = {"wsgi": "/healthz", "asgi": "/ws/healthz"}
 LOAD = Load(sockets=30, streams=2, polls=2)
@@ -47,6 +50,11 @@ def ids(stack: ComposeStack) -> dict[str, set[str]]:
 
 def nginx_says(stack: ComposeStack) -> str:
     return stack.exec("nginx", "curl", "-s", "http://127.0.0.1:8080/ws/nginx/healthz")
+
+
+def main_script(client: httpx.Client) -> str:
+    """The address of the wall's script."""
+    return re.findall(r'"(/static/[^"]+/main.js)"', client.get("/").text)[0]
 
 
 def test_a_deploy_is_not_noticed(stack: ComposeStack) -> None:
@@ -118,7 +126,9 @@ def test_a_bad_version_never_takes_over(stack: ComposeStack, service: str) -> No
 
 def test_a_deploy_that_is_cut_short_leaves_the_old_one_and_the_next_cleans_up(stack: ComposeStack) -> None:
     old = ids(stack)["wsgi"]
-    with edited(stack, WSGI):
+    with http(stack) as client:
+        script = main_script(client)
+    with edited(stack, WSGI, STATIC):
         for cut, left in ((signal.SIGINT, 1), (signal.SIGKILL, 2)):
             running = stack.start_deploy("wsgi")
             wait_for(lambda: len(ids(stack)["wsgi"]) == 2, "the new container", 120)
@@ -132,3 +142,7 @@ def test_a_deploy_that_is_cut_short_leaves_the_old_one_and_the_next_cleans_up(st
         assert len(ids(stack)["wsgi"]) == 1
         with http(stack) as client:
             assert client.get("/healthz").json()["status"] == "new"
+            # The static files came with it, and those of pages that are open stay.
+            assert main_script(client) != script
+            assert client.get(main_script(client)).status_code == client.get(script).status_code == 200
+        assert nginx_says(stack) == "ok\n"

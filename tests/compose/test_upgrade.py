@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from tests.harness.clients import http
@@ -27,6 +29,11 @@ def edited(stack: ComposeStack, name: str, old: str, new: str) -> Iterator[None]
         stack.upgrade()
 
 
+def style(client: httpx.Client) -> str:
+    """The address of the wall's style."""
+    return re.findall(r'"(/static/[^"]+/wall.css)"', client.get("/").text)[0]
+
+
 def started(stack: ComposeStack, service: str) -> str:
     """When the service's first container was started."""
     (time,) = (
@@ -43,7 +50,7 @@ def test_a_clone_that_only_its_owner_can_read_runs(stack: ComposeStack) -> None:
     with http(stack) as client:
         assert client.get("/readyz").status_code == 200
         assert client.get("/ws/readyz").status_code == 200
-        assert client.get("/static/00000000/wall.css").status_code == 200
+        assert client.get(style(client)).status_code == 200
 
 
 def test_a_changed_template_of_nginx_arrives(stack: ComposeStack) -> None:
@@ -55,8 +62,13 @@ def test_a_changed_template_of_nginx_arrives(stack: ComposeStack) -> None:
 def test_a_changed_static_file_arrives(stack: ComposeStack) -> None:
     file = "wsgi_app/notes/static/wall.css"
     text = (stack.root / file).read_text()
-    with edited(stack, file, text, f"changed {{}}\n{text}"), http(stack) as client:
-        assert client.get("/static/00000000/wall.css").text.startswith("changed {}")
+    with http(stack) as client:
+        old = style(client)
+        before = client.get(old).text
+        with edited(stack, file, text, f"changed {{}}\n{text}"):
+            assert client.get(style(client)).text.startswith("changed {}")
+            # Pages that are open get what belongs to them.
+            assert client.get(old).text == before
 
 
 def test_a_changed_redis_conf_arrives_and_the_data_stays(stack: ComposeStack) -> None:

@@ -267,6 +267,25 @@ def test_static_files_are_kept_for_a_year_and_have_their_type(client: httpx.Clie
         assert response.headers["content-type"] != "application/octet-stream"
 
 
+def test_a_static_file_of_another_version_is_not_taken_for_the_one_that_was_asked_for(
+    client: httpx.Client,
+) -> None:
+    script = re.findall(r'"(/static/[0-9a-f]{8,}/)main.js"', client.get("/").text)[0]
+    for file in ("main.js", "wall.css"):
+        assert client.get(f"{script}{file}").status_code == 200
+        response = client.get(f"/static/0123456789ab/{file}")
+        assert_is_problem(response, 404)
+        assert response.headers["cache-control"] == "no-store"
+    # All the same the page gets what notices it.
+    start = client.get("/static/0123456789ab/start.js")
+    assert start.headers["cache-control"] == "no-store"
+    assert (start.headers["content-type"], start.text) == (
+        "text/javascript; charset=utf-8",
+        client.get(f"{script}start.js").text,
+    )
+    assert client.get("/offline-worker.js").headers["cache-control"] == "no-cache"
+
+
 def test_static_paths_do_not_leave_their_folder(stack: Stack) -> None:
     for path in ("../settings.py", "%2e%2e/settings.py", "..%2fsettings.py", "x/../../settings.py"):
         answer = raw(stack, f"GET /static/12345678/{path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())

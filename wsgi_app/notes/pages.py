@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +16,7 @@ from wsgi_app.notes import words
 from wsgi_app.notes.api import SHARED
 from wsgi_app.notes.boards import title_for_page
 from wsgi_app.notes.models import COLORS, LONGEST
+from wsgi_app.notes.version import version_of
 
 blueprint = Blueprint("pages", __name__)
 
@@ -84,11 +84,7 @@ def init_app(app: Flask) -> None:
     `static(name)` is an address that changes with any static file, so it may be cached for ever.
     `icon` is a data URL, which saves a request.
     """
-    digest = hashlib.sha256()
-    for path in sorted(STATIC.rglob("*")):
-        if path.is_file():
-            digest.update(path.name.encode() + path.read_bytes())
-    version = digest.hexdigest()[:12]
+    version = version_of(STATIC)
     icon = quote((STATIC / "icon.svg").read_text().strip(), safe=" '/:=,;")
     app.jinja_env.globals["icon"] = f"data:image/svg+xml,{icon}"
     app.jinja_env.globals["static"] = lambda name: f"/static/{version}/{name}"

@@ -8,6 +8,7 @@ const IMPORTED = /^import [^"]*"(\.\/[\w-]+\.js)";$/gm;
 /** @param {string} name */
 async function fetchPart(name) {
   const answer = await fetch(new URL(name, import.meta.url));
+  if (answer.status === 404) dispatchEvent(new Event("corkboard:gone")); // start.js
   if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
   return answer;
 }
