@@ -179,9 +179,10 @@ $(BIN)/python:
 	exit 1
 
 # Installed again whenever the lock file is newer than the stamp. The stamp is made only when pip succeeds;
-# the status of a pipe is that of its last command.
+# the status of a pipe is that of its last command. What pip says is shown when it fails.
 $(VENV)/%.stamp: %/requirements.txt | $(BIN)/python
 	@echo "installing the packages of $< into $(VENV), once"
-	@{ $(BIN)/pip install --disable-pip-version-check --require-hashes -r $< && touch $@; } \
-		| awk '/^Collecting/ { printf "\r  %d packages", ++n; fflush() } END { print "" }'
+	@{ $(BIN)/pip install --disable-pip-version-check --require-hashes -r $< 2>&1 && touch $@ && echo done; } \
+		| awk '{ said = said $$0 "\n"; last = $$0 } /^Collecting/ { printf "\r  %d packages", ++n; fflush() } \
+			END { print ""; if (last != "done") printf "%s", said > "/dev/stderr" }'
 	@test -e $@ && ! test $< -nt $@

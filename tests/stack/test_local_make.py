@@ -105,6 +105,24 @@ def test_no_container_is_asked_about_an_app_of_ones_own(tmp_path: Path) -> None:
     assert called.exists()
 
 
+def test_what_pip_says_is_shown_only_when_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for program in ("python", "pip"):
+        (tmp_path / "bin" / program).write_text(
+            "#!/bin/sh\necho 'WARNING: a folder' >&2\necho Collecting one\nexec test -z \"$FAILS\"\n"
+        )
+        (tmp_path / "bin" / program).chmod(0o755)
+    stamp = tmp_path / "local.stamp"
+    failed = make(f"VENV={tmp_path}", str(stamp), FAILS="yes")
+    assert failed.returncode
+    assert "WARNING: a folder" in failed.stderr
+    assert not stamp.exists()
+    result = make(f"VENV={tmp_path}", str(stamp))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1] == "  1 packages"
+    assert stamp.exists()
+
+
 def test_an_old_python_is_one_clear_line(tmp_path: Path) -> None:
     for program in ("make", "sh", "awk", "ls", "cat", "rm"):
         found = shutil.which(program)
