@@ -26,8 +26,7 @@ def complaints(page: Page, *rules: str) -> str:
     return "" if result.violations_count == 0 else str(result.generate_report())
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1280, "light")])
 def test_axe_finds_nothing(open_wall: OpenWall, pin: Pin, theme: str, width: int) -> None:
     page = open_wall(color_scheme=theme, viewport={"width": width, "height": 800})
     assert complaints(page) == ""

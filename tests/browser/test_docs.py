@@ -56,8 +56,7 @@ def test_an_operation_can_be_tried_and_nothing_is_refused_by_the_policy(
         assert all(url.startswith((f"{stack.base_url}/", "data:")) for url in requested)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(("width", "theme"), [(320, "dark"), (1280, "light")])
 def test_axe_finds_nothing_on_the_pages_for_developers(
     chromium: Browser, stack: LocalStack, theme: Literal["light", "dark"], width: int
 ) -> None:
