@@ -198,6 +198,8 @@ def apply(kind: str, note: Note, notes: dict[str, Note]) -> None:
         assert notes.pop(note["id"]) == note
 
 
+# Each write to Redis is a process in a container, and the functions that read it are the same.
+@pytest.mark.parametrize("stack", ["local"], indirect=True)
 def test_the_filter_by_done_holds_whatever_the_order_of_a_notes_fields(
     stack: Stack, client: httpx.Client, board: str
 ) -> None:

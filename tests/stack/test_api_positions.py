@@ -82,6 +82,8 @@ def test_moved_notes_are_deleted_and_restored_in_their_place(client: httpx.Clien
     assert [note["text"][-1] for note in listed(client, board, order="position")] == list("3021")
 
 
+# Each write to Redis is a process in a container, and the functions that read it are the same.
+@pytest.mark.parametrize("stack", ["local"], indirect=True)
 def test_notes_without_a_position_have_one_and_keep_where_they_were_moved(
     stack: Stack, client: httpx.Client, board: str
 ) -> None:

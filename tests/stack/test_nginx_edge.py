@@ -217,23 +217,22 @@ def test_the_log_has_the_real_address_whatever_a_client_claims(stack: Stack, cli
     assert line["status"] == 200
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "ticket=SECRET",
-        "a=1&ticket=SECRET&b=2",
-        "ticket=SECRET&ticket=SECRET",
-        "t%69cket=SECRET",
-        "Ticket=SECRET",
-    ],
-)
-@pytest.mark.parametrize("path", ["/ws", "/ws/events", "/ws/poll"])
-def test_a_ticket_appears_in_no_log(stack: Stack, client: httpx.Client, path: str, query: str) -> None:
-    query = query.replace("SECRET", "Secret.Ticket-0815")
-    with client.stream("GET", f"{path}?topic=private:x&{query}") as response:
-        request_id = response.headers["x-request-id"]
-    line = wait_for(lambda: _log_line(stack, request_id), "the request's line in the access log")
-    assert line["path"] == path
+def test_a_ticket_appears_in_no_log(stack: Stack, client: httpx.Client) -> None:
+    asked = {}
+    for path in ("/ws", "/ws/events", "/ws/poll"):
+        for query in (
+            "ticket=SECRET",
+            "a=1&ticket=SECRET&b=2",
+            "ticket=SECRET&ticket=SECRET",
+            "t%69cket=SECRET",
+            "Ticket=SECRET",
+        ):
+            query = query.replace("SECRET", "Secret.Ticket-0815")
+            with client.stream("GET", f"{path}?topic=private:x&{query}") as response:
+                asked[response.headers["x-request-id"]] = path
+    for request_id, path in asked.items():
+        line = wait_for(lambda one=request_id: _log_line(stack, one), "the request's line in the access log")
+        assert line["path"] == path
     for service in ("nginx", "asgi", "wsgi"):
         assert "Ticket-0815" not in stack.logs(service)
 
