@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 
 import httpx
 import pytest
@@ -230,9 +231,8 @@ def test_a_ticket_appears_in_no_log(stack: Stack, client: httpx.Client) -> None:
             query = query.replace("SECRET", "Secret.Ticket-0815")
             with client.stream("GET", f"{path}?topic=private:x&{query}") as response:
                 asked[response.headers["x-request-id"]] = path
-    for request_id, path in asked.items():
-        line = wait_for(lambda one=request_id: _log_line(stack, one), "the request's line in the access log")
-        assert line["path"] == path
+    lines = wait_for(lambda: _log_lines(stack, asked), "the requests' lines in the access log")
+    assert [line["path"] for line in lines] == list(asked.values())
     for service in ("nginx", "asgi", "wsgi"):
         assert "Ticket-0815" not in stack.logs(service)
 
@@ -300,8 +300,11 @@ def test_writing_to_a_static_file_is_a_405_problem(client: httpx.Client) -> None
 
 
 def _log_line(stack: Stack, request_id: str) -> dict[str, object] | None:
-    for line in stack.logs("nginx").splitlines():
-        if request_id in line and line.startswith("{"):
-            found: dict[str, object] = json.loads(line)
-            return found
-    return None
+    return next(iter(_log_lines(stack, [request_id]) or ()), None)
+
+
+def _log_lines(stack: Stack, request_ids: Collection[str]) -> list[dict[str, object]] | None:
+    """The lines of these requests; None while one is missing."""
+    lines = (json.loads(line) for line in stack.logs("nginx").splitlines() if line.startswith("{"))
+    found = {line.get("request_id"): line for line in lines}
+    return [found[one] for one in request_ids] if found.keys() >= set(request_ids) else None
