@@ -81,7 +81,9 @@ def test_a_deploy_is_not_noticed(stack: ComposeStack) -> None:
         assert before["redis"].isdisjoint(after["redis"])
         assert after["nginx"] == before["nginx"]
         # Nobody else gets the data of a Redis that runs: a successor waits for it.
-        assert stack.exec("redis", "sh", "-c", "flock --nonblock /data/lock true || echo locked") == "locked\n"
+        assert (
+            stack.exec("redis", "sh", "-c", "flock --nonblock /data/lock true || echo locked") == "locked\n"
+        )
         # What a running nginx was given outlives its restart.
         stack.compose("restart", "nginx")
         wait_for(lambda: nginx_says(stack) == "new\n", "nginx after a restart", 30)
