@@ -19,6 +19,17 @@ def test_escape_leaves_a_note_as_it_was_and_keeps_what_was_typed(open_wall: Open
     pin("As it was")
     page = open_wall()
     edit(page, "As it was", "Something else")
+    page.evaluate(
+        "for (let size = 2 ** 20, n = 0; size; )"
+        " try { localStorage[`full-${(n += 1)}`] = 'x'.repeat(size); } catch { size >>= 1; }"
+    )
+    page.get_by_label("Text of the note").fill("Something else, for which there is no room")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("This browser has no room to keep what you write here.")).to_be_visible()
+    page.evaluate(
+        "for (const n of Object.keys(localStorage)) if (n.startsWith('full-')) delete localStorage[n]"
+    )
+    page.get_by_label("Text of the note").fill("Something else")
     page.keyboard.press("Escape")
     expect(note(page, "As it was")).to_be_visible()
     expect(page.get_by_role("button", name="Edit: As it was")).to_be_focused()

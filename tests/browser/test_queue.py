@@ -226,3 +226,80 @@ def test_what_the_server_refuses_for_good_is_shown_and_can_be_tried_again(
     expect(here.locator("#message")).to_contain_text("this browser has no room for it")
     here.unroute_all(behavior="wait")
     expect(there.get_by_role("button", name="Done: Fancy")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_change_on_which_the_server_fails_holds_up_no_other_note_and_is_sent_later(
+    open_wall: OpenWall, pin: Pin
+) -> None:
+    for text in ("Poisoned", "Sound"):
+        pin(text)
+    here, there = open_wall(), open_wall()
+    # Its own time runs as fast as the test wants.
+    here.clock.install()
+    poisoned = note(here, "Poisoned").get_attribute("data-id")
+    here.route(
+        f"**/api/notes/{poisoned}", lambda route: route.fulfill(status=500, json={"detail": "Our mistake."})
+    )
+    paint(here, "Poisoned", "plum")
+    act(here, "Done", "Poisoned")
+    act(here, "Done", "Sound")
+    label = note(here, "Poisoned").get_by_text("Could not be sent yet")
+    for _ in range(20):
+        if label.is_visible():
+            break
+        here.clock.run_for(1000)
+        here.wait_for_timeout(100)
+    expect(label).to_be_visible()
+    expect(there.get_by_role("button", name="Done: Sound")).to_have_attribute("aria-pressed", "true")
+    expect(here.locator("#message")).to_contain_text("The server fails on a change.")
+    expect(note(here, "Poisoned").get_by_role("article")).to_have_attribute("data-color", "plum")
+    here.unroute_all(behavior="wait")
+    here.clock.run_for(60_000)
+    changed = note(there, "Poisoned").get_by_role("article")
+    expect(changed).to_have_attribute("data-color", "plum")
+    expect(changed).to_have_attribute("data-done", "")
+    expect(label).to_have_count(0)
+    expect(here.locator("#message")).to_be_empty()
+
+
+def test_a_note_deleted_while_its_change_is_on_the_way_goes_unless_somebody_else_has_changed_it(
+    open_wall: OpenWall, pin: Pin
+) -> None:
+    for text in ("Goes", "Stays", "Refused"):
+        pin(text)
+    here, there = open_wall(), open_wall()
+    on_their_way: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PATCH":
+            on_their_way.append(route)
+        else:
+            route.fallback()
+
+    here.route("**/api/notes/*", hold)
+
+    def tick_and_delete(text: str) -> Route:
+        act(here, "Done", text)
+        for _ in range(200):
+            if on_their_way:
+                break
+            here.wait_for_timeout(50)
+        act(here, "Delete", text)
+        return on_their_way.pop()
+
+    tick_and_delete("Goes").continue_()
+    expect(note(there, "Goes")).to_have_count(0)
+    route = tick_and_delete("Stays")
+    change(there, "Stays", "Stays, changed")
+    expect(there.locator("#waits")).to_be_empty()
+    route.continue_()
+    expect(here.get_by_text("so it still hangs here")).to_be_visible()
+    for _ in range(200):
+        if on_their_way:
+            break
+        here.wait_for_timeout(50)
+    on_their_way.pop().continue_()
+    tick_and_delete("Refused").fulfill(status=422, json={"detail": "Not like this."})
+    for page in (here, there):
+        expect(texts(page)).to_have_text(["Stays, changed"])
+    expect(here.get_by_role("region", name="To decide")).to_be_hidden()

@@ -6,7 +6,7 @@
  * @typedef {import("/ws/client/types").Event} Event
  */
 import { holdBack, holdStill, isReading, schedule, takeDown } from "./layout.js";
-import { cards, element, fill, heights, list, paging, rehang, sort, sorted } from "./paper.js";
+import { cards, element, fill, heights, list, paging, rehang, sort, sorted, unsort } from "./paper.js";
 import { asWished, waiting, waits, watch } from "./waiting.js";
 import { goOn } from "./pinning.js";
 
@@ -120,7 +120,7 @@ export function remove(id, { animate = false } = {}) {
   const card = cards.get(id);
   if (!card) return;
   cards.delete(id);
-  sorted.splice(sorted.indexOf(card), 1);
+  unsort(card);
   takeDown(card);
   if (card.item) leave(card.item, animate && !still.matches && !isBusy());
   list.toggleAttribute("data-gliding", !still.matches && !isBusy());

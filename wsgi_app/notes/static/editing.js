@@ -53,12 +53,13 @@ export function edit(card) {
 
   function leave() {
     const dirty = isDirty();
-    if (dirty && !kept) return;
+    if (dirty && !kept) return void (message.textContent = t("no-room"));
     close();
     if (dirty) say(t("change-is-kept"), true);
   }
 
   function keep() {
+    message.textContent = "";
     kept = keepDraft(card.note.id, isDirty() ? field.value : "", agreed);
   }
 

@@ -13,7 +13,10 @@ import { change } from "./undo.js";
 const positionOf = (card) => card?.note.position.replaceAll("~", "") ?? null;
 
 /** The notes that the server has: only these can be moved, or have others moved before them. @param {Card[]} moving */
-const others = (moving) => sorted.filter((card) => card.note.version && !moving.includes(card));
+function others(moving) {
+  const goes = new Set(moving);
+  return sorted.filter((card) => card.note.version && !goes.has(card));
+}
 
 /**
  * Hangs cards, in the order in which they hang, right before another one.
@@ -52,8 +55,9 @@ export async function moveToEnd(cards) {
 
 /** Moves cards by a number of places. @param {Card[]} cards as they hang @param {number} by negative: up */
 export function moveBy(cards, by) {
-  const rest = others(cards);
   const edge = sorted.indexOf(/** @type {Card} */ (by < 0 ? cards[0] : cards.at(-1)));
-  const at = rest.filter((card) => sorted.indexOf(card) < edge).length + by;
+  const above = new Set(sorted.slice(0, edge));
+  const rest = others(cards);
+  const at = rest.filter((card) => above.has(card)).length + by;
   move(cards, rest[Math.max(0, at)] ?? null);
 }

@@ -1,17 +1,21 @@
 /**
  * Sends the waiting changes one after the other, in the order in which they were made, from one tab.
  *
+ * A change on which the server fails again and again rests for a while, so that it holds up no other note.
+ *
  * @typedef {import("./api.js").Failure} Failure
  * @typedef {import("./waiting.js").Entry} Entry
  */
 import { reason, request, say } from "./api.js";
-import { t } from "./paper.js";
+import { perFrame, t } from "./paper.js";
 import { listen, sendOne } from "./sending.js";
-import { isSafe, randomId, readAgain, store, stored, waiting, watch } from "./waiting.js";
+import { LONGEST_REST, fresh, isSafe, keep, randomId, readAgain, rests, store, stored, waiting, watch } from "./waiting.js";
 
 /** Milliseconds for which a tab claims to be the one that sends, in browsers without locks. */
 const TURN = 15_000;
 const SENDER = "corkboard:sender";
+/** How often the server may fail on a change before it rests, and for how many milliseconds then at first. */
+const [MOST_TRIES, REST] = [3, 30_000];
 
 const me = randomId();
 let sending = false;
@@ -26,13 +30,13 @@ let timer;
 /** @param {Parameters<typeof listen>} told */
 export function openOutbox(...told) {
   listen(...told);
-  watch(() => isSaid && !waiting().some(({ held }) => !held) && quiet());
+  watch(perFrame(() => isSaid && !waiting().some(({ held }) => !held) && quiet()));
   addEventListener("online", send);
   addEventListener("beforeunload", (event) => isSafe() || event.preventDefault());
 }
 
-/** @param {Entry[]} all */
-const next = (all) => all.find(({ held }) => !held);
+/** @param {Entry} entry */
+const isDue = (entry) => !entry.held && !rests(entry);
 
 /** Sends what waits, and retries by itself. */
 export async function send() {
@@ -46,16 +50,23 @@ export async function send() {
     const { retryAfter } = /** @type {Failure} */ (error);
     isAway = true;
     // The event of what was sent may have come although its answer was lost.
-    if (next(waiting())) {
-      isSaid = true;
-      say(t(isSafe() ? "kept-and-sent" : "sent-and-not-kept", { reason: reason(error) }), isSafe());
+    if (waiting().some(isDue)) {
+      tell(reason(error));
       wait = Math.max(retryAfter || 0, (0.5 + Math.random() / 2) * pause);
       pause = Math.min(30_000, pause * 2);
     }
   }
   sending = false;
+  const left = waiting().filter(({ held }) => !held);
+  if (!wait && left.some(isDue)) return send();
+  if (!wait && left.length) wait = Math.min(...left.map(rests));
   if (wait) timer = setTimeout(send, wait);
-  else if (next(waiting())) send();
+}
+
+/** Says that what waits is tried again. @param {string} why */
+function tell(why) {
+  isSaid = true;
+  say(t(isSafe() ? "kept-and-sent" : "sent-and-not-kept", { reason: why }), isSafe());
 }
 
 function quiet() {
@@ -86,9 +97,37 @@ async function alone(work) {
 }
 
 async function sendAll() {
-  if (!next(readAgain())) return;
+  if (!readAgain().some(isDue)) return;
   // A change that was never sent can still be taken back, so nothing is sent before the server answers.
   if (isAway || !navigator.onLine) await request("/readyz");
   isAway = false;
-  for (let entry; (entry = next(readAgain())); pause = 1000) await sendOne(entry);
+  for (let due; (due = readAgain().filter(isDue)).length; ) {
+    for (const { key } of due) {
+      const entry = fresh(key);
+      if (entry && isDue(entry)) await tryOne(entry);
+    }
+  }
+}
+
+/** Sends an entry. Rejects with a Failure unless others may be sent now. @param {Entry} entry */
+async function tryOne(entry) {
+  try {
+    await sendOne(entry);
+    pause = 1000;
+  } catch (error) {
+    const failure = /** @type {Failure} */ (error);
+    if (!rest(entry.key, failure.status)) throw error;
+    tell(t("fails-on-one"));
+  }
+}
+
+/** Counts that the server has failed on an entry. Others may do better, unless it says that it can do nothing now.
+ * @param {string} key @param {number} status @returns {boolean} whether the entry rests now */
+function rest(key, status) {
+  const entry = fresh(key);
+  if (!entry || status < 500 || status === 503) return false;
+  const times = (entry.failed?.times ?? 0) + 1;
+  const until = times < MOST_TRIES ? 0 : Date.now() + Math.min(LONGEST_REST, REST * 2 ** (times - MOST_TRIES));
+  keep({ ...entry, failed: { times, until } });
+  return until > 0;
 }

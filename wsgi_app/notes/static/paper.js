@@ -17,7 +17,7 @@
  * @property {boolean} fresh
  * @property {Editor | null} editor
  */
-import { isLate, waits } from "./waiting.js";
+import { isLate, rests, waits } from "./waiting.js";
 
 /** Up to this many notes, all are in the document, for "find in page" and screen readers. */
 export const ALL_IN_PAGE = 300;
@@ -95,20 +95,30 @@ export const sorted = [];
 const isAbove = (one, other) =>
   one.position === other.position ? one.note.id > other.note.id : one.position > other.position;
 
-/** Gives a card its place among the others. @param {Card} card */
-export function sort(card) {
+/** How many cards hang above this one. @param {Card} card */
+function countAbove(card) {
   let [from, to] = [0, sorted.length];
   while (from < to) {
     const half = (from + to) >> 1;
     if (isAbove(sorted[half], card)) from = half + 1;
     else to = half;
   }
-  sorted.splice(from, 0, card);
+  return from;
+}
+
+/** Gives a card its place among the others. @param {Card} card */
+export const sort = (card) => void sorted.splice(countAbove(card), 0, card);
+
+/** Takes a card out of its place. @param {Card} card */
+export function unsort(card) {
+  const at = countAbove(card);
+  // The id of a note that was pinned here has changed.
+  sorted.splice(sorted[at] === card ? at : sorted.indexOf(card), 1);
 }
 
 /** Hangs a card where its note says. @param {Card} card */
 export function rehang(card) {
-  sorted.splice(sorted.indexOf(card), 1);
+  unsort(card);
   card.position = card.note.position;
   card.column = null;
   sort(card);
@@ -208,7 +218,8 @@ export function fill(card) {
   part(".author").hidden = !note.author;
   part(".author bdi").textContent = note.author ?? "";
   part("time").dateTime = note.created_at;
-  part("time").textContent = isWaiting ? t("waiting") : dateFormat.format(new Date(note.created_at));
+  const waiting = entry && rests(entry) ? "not-sent" : "waiting";
+  part("time").textContent = isWaiting ? t(waiting) : dateFormat.format(new Date(note.created_at));
   for (const button of item.querySelectorAll("[data-act]")) {
     button.setAttribute("aria-label", `${/** @type {HTMLElement} */ (button).title}: ${name}`);
   }

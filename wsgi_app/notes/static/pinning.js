@@ -4,7 +4,7 @@
  * @typedef {import("./paper.js").Note} Note
  * @typedef {import("./waiting.js").Entry} Entry
  */
-import { asNew, forget, fresh, keep, randomId, same, waiting } from "./waiting.js";
+import { asNew, forget, fresh, keep, now, randomId, same } from "./waiting.js";
 
 /** Called when there is something new to send. */
 let wakeUp = () => {};
@@ -15,9 +15,6 @@ export function whenWished(onWish) {
 }
 
 export const wake = () => wakeUp();
-
-/** A time that keeps the order of changes, also when the clock is set back between two of them. */
-export const now = () => Math.max(Date.now(), (waiting().at(-1)?.at ?? 0) + 1);
 
 /** A new note. @param {Partial<Note>} body */
 export function wishNew(body) {
@@ -33,7 +30,7 @@ export function goOn(key, note) {
   if (!entry || entry.base.version || note.id === key) return false;
   const already = fresh(note.id);
   const changes = { ...entry.changes, ...already?.changes };
-  tidy({ ...entry, ...already, key: note.id, base: note, changes, tried: already?.tried ?? [], body: undefined });
+  tidy({ ...entry, ...already, key: note.id, base: note, changes, tried: already?.tried ?? [], body: undefined, failed: undefined });
   // So that other tabs know which one it has become.
   keep({ ...entry, base: note });
   forget(key);

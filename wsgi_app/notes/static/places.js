@@ -67,14 +67,22 @@ function between(low, high) {
  */
 export function positions(low, high, count) {
   if (low !== null && high !== null && low >= high) return null;
-  /** @param {string | null} from @param {string | null} to @param {number} left @returns {string[]} */
+  /** @type {string[]} */
+  const found = [];
+  /** @param {string | null} from @param {string | null} to @param {number} left */
   const divide = (from, to, left) => {
-    if (!left) return [];
+    if (!left) return;
     const here = between(from, to);
-    // Whole numbers are used up from one end.
-    const below = from === null ? left - 1 : to === null ? 0 : (left - 1) >> 1;
-    return [...divide(here, to, left - 1 - below), here, ...divide(from, here, below)];
+    const below = (left - 1) >> 1;
+    divide(here, to, left - 1 - below);
+    found.push(here);
+    divide(from, here, below);
   };
-  const found = divide(low, high, count);
+  // Whole numbers are used up from one end.
+  if (low === null) for (let next = high; found.length < count; ) found.push((next = between(null, next)));
+  else if (high === null) {
+    for (let next = low; found.length < count; ) found.push((next = between(next, null)));
+    found.reverse();
+  } else divide(low, high, count);
   return found.every(({ length }) => length <= LONGEST) ? found : null;
 }

@@ -4,8 +4,8 @@
  * @typedef {() => Promise<typeof import("./outbox.js")>} Sending
  * @typedef {() => Promise<{ask: typeof import("./undecided.js").ask}>} Deciding
  */
-import { element, t } from "./paper.js";
-import { isLate, waiting, watch } from "./waiting.js";
+import { element, perFrame, t } from "./paper.js";
+import { isLate, isWaiting, waiting, watch } from "./waiting.js";
 import { whenWished } from "./pinning.js";
 
 /** @type {() => Promise<void>} */
@@ -36,15 +36,16 @@ export function openQueue(sending, toDecide, ...told) {
 
 /** Sends what waits, as soon as outbox.js can be loaded. */
 export async function send() {
-  if (!waiting().length) return;
+  if (!isWaiting()) return;
   await begin().catch(() => setTimeout(send, 2000 + Math.random() * 3000));
 }
 
-function show() {
+/** Thousands of changes may begin to wait at once. */
+const show = perFrame(() => {
   const all = waiting();
   const count = all.filter((entry) => !entry.held && isLate(entry)).length;
   element("waits").textContent = count ? t("changes-wait", { count }) : "";
   element("for-what").textContent = count ? t(navigator.onLine ? "for-the-server" : "for-the-network") : "";
   asks ||= all.some(({ held }) => held);
   if (asks) deciding().then(({ ask }) => ask(), () => setTimeout(show, 5000));
-}
+});

@@ -115,7 +115,7 @@ const acts = {
     const open = some.filter(({ note }) => note.done !== done);
     change(open.map((card) => [card, { done }]), t(done ? "ticked-several" : "unticked-several", { count: open.length }));
   },
-  "top-selected": (some) => move(some, sorted.find((card) => card.note.version && !some.includes(card)) ?? null),
+  "top-selected": (some) => move(some, sorted.find(({ note }) => note.version && !picked.has(note.id)) ?? null),
   "bottom-selected": moveToEnd,
   "delete-selected": discard,
 };

@@ -46,6 +46,8 @@ export async function sendOne(entry) {
     if (!now) return;
     if (!now.base.version) giveBack(now, message);
     else if (status === 404) lost(now);
+    // It was deleted while this was on its way.
+    else if (now.isGone && !entry.isGone) keep({ ...now, changes: {}, tried: [] });
     else keep({ ...now, held: { why: "refused", message } });
   }
 }
@@ -109,6 +111,7 @@ async function change(entry) {
 function learn(key, note) {
   const entry = fresh(key);
   if (!entry) return put(note);
+  if (entry.isGone) return weigh(entry, note);
   const isTheirs = (/** @type {string} */ field) => isOthers(entry, note, /** @type {keyof Note} */ (field));
   // Of two moves the last one counts.
   const asked = Object.keys(entry.changes).filter((field) => field !== "position" && isTheirs(field));
@@ -138,9 +141,13 @@ async function remove(entry) {
   const note = await read(key).catch((error) => (error.status === 404 ? null : Promise.reject(error)));
   if (!note) return isRemoved(key, entry.base.version);
   const now = fresh(key);
-  if (!now?.isGone) return;
-  if (!SEEN.some((field) => isOthers(now, note, field))) return keep({ ...now, base: note, tried: [] });
-  tidy({ ...now, isGone: false, mayBeGone: false });
+  if (now?.isGone) weigh(now, note);
+}
+
+/** Deletes a note as it is now, unless somebody else has changed what its deleter saw. @param {Entry} entry @param {Note} note */
+function weigh(entry, note) {
+  if (!SEEN.some((field) => isOthers(entry, note, field))) return keep({ ...entry, base: note, tried: [] });
+  tidy({ ...entry, isGone: false, mayBeGone: false });
   put(note);
   toast(t("still-hangs"));
 }
@@ -173,9 +180,9 @@ async function bringBack({ key }) {
 
 /** Handles a change of a note that somebody has deleted. @param {Entry} entry */
 function lost(entry) {
-  const { key, base, changes } = entry;
-  if (changes.text === undefined) {
-    toast(t("deleted-meanwhile"));
+  const { key, base, changes, isGone } = entry;
+  if (isGone || changes.text === undefined) {
+    if (!isGone) toast(t("deleted-meanwhile"));
     isRemoved(key, base.version);
   } else keep({ ...entry, deleted: base.version, held: { why: "gone" } });
 }

@@ -18,12 +18,15 @@
  * @property {boolean} [isBack] it shall be restored, should it be deleted
  * @property {number} [deleted] the server has deleted it, at this version
  * @property {Held} [held] somebody has to decide
+ * @property {{times: number, until: number}} [failed] how often the server has failed on it, and until when it rests
  */
 const KEPT = "corkboard:waits:";
 /** The key of the previous version's entries, which are new notes only. */
 const KEPT_BEFORE = "corkboard:note:";
 /** Milliseconds after which an unsent change is shown as waiting. */
 const SHORT = 1000;
+/** Milliseconds for which a change rests at most that the server fails on. */
+export const LONGEST_REST = 600_000;
 
 /** @type {Map<string, Entry>} */
 const entries = new Map();
@@ -31,6 +34,8 @@ const entries = new Map();
 const unsafe = new Set();
 /** @type {((key: string) => void)[]} */
 const watchers = [];
+/** When the last one of them began to wait, or one that is not there any more. */
+let latest = 0;
 
 /** `crypto.randomUUID` exists on secure origins only; a wall in the local network is served by plain HTTP. */
 export function randomId() {
@@ -70,13 +75,19 @@ export function store(name, value) {
   }
 }
 
+/** @param {Entry} entry @param {string} [key] */
+function set(entry, key = entry.key) {
+  entries.set(key, entry);
+  latest = Math.max(latest, entry.at);
+}
+
 /** @param {string} key @param {string | null} kept */
 function take(key, kept) {
   // What there was no room for is newer than what may be there.
   if (unsafe.has(key)) return;
   if (!kept) return void entries.delete(key);
   try {
-    entries.set(key, JSON.parse(kept));
+    set(JSON.parse(kept), key);
   } catch {
     // Not written by us.
   }
@@ -100,6 +111,15 @@ function adopt(key, { at, board, text, color, done }) {
   const body = { board, text, color, done };
   keep({ key, at, base: asNew(key, at, body), changes: {}, tried: [body], body });
   store(KEPT_BEFORE + key, null);
+}
+
+/** Whether anything waits. */
+export const isWaiting = () => entries.size > 0;
+
+/** A time that keeps the order of changes, also when the clock is set back between two of them. */
+export function now() {
+  if (!entries.size) latest = 0;
+  return Math.max(Date.now(), latest + 1);
 }
 
 /** What waits, oldest first, other tabs' and other boards' included. */
@@ -133,7 +153,7 @@ export function fresh(key) {
 /** @param {Entry} entry */
 export function keep(entry) {
   const { key } = entry;
-  entries.set(key, entry);
+  set(entry);
   if (store(KEPT + key, JSON.stringify(entry))) unsafe.delete(key);
   else unsafe.add(key);
   tell(key);
@@ -153,6 +173,14 @@ export const isSafe = () => unsafe.size === 0;
 
 /** Whether an entry has waited for so long that people should know. @param {Entry} entry */
 export const isLate = ({ at }) => !navigator.onLine || Math.abs(Date.now() - at) > SHORT;
+
+/** For how many milliseconds an entry still rests, because the server has failed on it again and again.
+ * @param {Entry} entry */
+export function rests({ failed }) {
+  const left = (failed?.until ?? 0) - Date.now();
+  // After the clock was set back.
+  return left > LONGEST_REST ? 0 : Math.max(0, left);
+}
 
 addEventListener("storage", ({ key: name, newValue }) => {
   if (!name?.startsWith(KEPT)) return;

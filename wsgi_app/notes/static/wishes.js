@@ -6,8 +6,11 @@
  * @typedef {import("./paper.js").Note} Note
  * @typedef {import("./waiting.js").Entry} Entry
  */
-import { now, tidy, wake } from "./pinning.js";
-import { forget, fresh, keep } from "./waiting.js";
+import { tidy, wake } from "./pinning.js";
+import { forget, fresh, keep, now } from "./waiting.js";
+
+/** What nobody has decided, or tried, any more: it is another change now. */
+const ANEW = { held: undefined, failed: undefined };
 
 /** @param {Note} base @returns {Entry} */
 const entryOf = (base) => fresh(base.id) ?? { key: base.id, at: now(), base, changes: {}, tried: [] };
@@ -17,7 +20,7 @@ const entryOf = (base) => fresh(base.id) ?? { key: base.id, at: now(), base, cha
 export function wish(base, changes) {
   const entry = entryOf(base);
   const known = Object.fromEntries(Object.keys(changes).map((field) => [field, base[/** @type {keyof Note} */ (field)]]));
-  tidy({ ...entry, base: { ...entry.base, ...known }, changes: { ...entry.changes, ...changes }, held: undefined });
+  tidy({ ...entry, base: { ...entry.base, ...known }, changes: { ...entry.changes, ...changes }, ...ANEW });
   wake();
 }
 
@@ -25,7 +28,7 @@ export function wish(base, changes) {
 export function wishGone(base) {
   const entry = entryOf(base);
   if (!base.version && !entry.tried.length) forget(base.id);
-  else keep({ ...entry, isGone: true, isBack: false, held: undefined });
+  else keep({ ...entry, isGone: true, isBack: false, ...ANEW });
   wake();
 }
 
@@ -33,7 +36,7 @@ export function wishGone(base) {
 export function wishBack(base, note) {
   const entry = fresh(base.id);
   const { board, author, ...changes } = bodyOf(note);
-  if (entry) tidy({ ...entry, isGone: false, isBack: entry.mayBeGone, held: undefined });
+  if (entry) tidy({ ...entry, isGone: false, isBack: entry.mayBeGone, ...ANEW });
   else if (base.version) tidy({ ...entryOf(base), changes, isBack: true });
   else keep({ ...entryOf(note), body: bodyOf(note) });
   wake();
@@ -47,6 +50,6 @@ export function bodyOf({ board, text, color, position, done, author }) {
 
 /** Stores what somebody has decided about a change. @param {Entry} entry */
 export function decide(entry) {
-  tidy({ ...entry, held: undefined });
+  tidy({ ...entry, ...ANEW });
   wake();
 }
