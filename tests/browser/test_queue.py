@@ -270,20 +270,10 @@ def test_a_note_deleted_while_its_change_is_on_the_way_goes_unless_somebody_else
     here, there = open_wall(), open_wall()
     on_their_way: list[Route] = []
 
-    def hold(route: Route) -> None:
-        if route.request.method == "PATCH":
-            on_their_way.append(route)
-        else:
-            route.fallback()
-
-    here.route("**/api/notes/*", hold)
-
     def tick_and_delete(text: str) -> Route:
-        act(here, "Done", text)
-        for _ in range(200):
-            if on_their_way:
-                break
-            here.wait_for_timeout(50)
+        here.route("**/api/notes/*", lambda route: on_their_way.append(route), times=1)
+        with here.expect_request("**/api/notes/*"):
+            act(here, "Done", text)
         act(here, "Delete", text)
         return on_their_way.pop()
 
@@ -294,11 +284,6 @@ def test_a_note_deleted_while_its_change_is_on_the_way_goes_unless_somebody_else
     expect(there.locator("#waits")).to_be_empty()
     route.continue_()
     expect(here.get_by_text("so it still hangs here")).to_be_visible()
-    for _ in range(200):
-        if on_their_way:
-            break
-        here.wait_for_timeout(50)
-    on_their_way.pop().continue_()
     tick_and_delete("Refused").fulfill(status=422, json={"detail": "Not like this."})
     for page in (here, there):
         expect(texts(page)).to_have_text(["Stays, changed"])

@@ -147,7 +147,8 @@ async function remove(entry) {
 /** Deletes a note as it is now, unless somebody else has changed what its deleter saw. @param {Entry} entry @param {Note} note */
 function weigh(entry, note) {
   if (!SEEN.some((field) => isOthers(entry, note, field))) return keep({ ...entry, base: note, tried: [] });
-  tidy({ ...entry, isGone: false, mayBeGone: false });
+  keep({ ...entry, isGone: false, mayBeGone: false });
+  learn(entry.key, note);
   put(note);
   toast(t("still-hangs"));
 }
