@@ -26,7 +26,7 @@ SCRIPTS = [
 COMMENT = re.compile(r"/\*.*?\*/|(?<=\s)//.*?$", re.DOTALL | re.MULTILINE)
 # The names of keys, headers and the like, and what only the console shows.
 NO_WORDS = re.compile(
-    r"(Escape|Esc|Alt|Ctrl|Enter|Tab|Home|End|Delete|F1|Failure|Arrow(Up|Down|Left|Right)?|[A-Z][a-z]+(-[A-Z][a-z]+)+)"
+    r"(Escape|Esc|Alt|Ctrl|Enter|Tab|Home|End|Delete|F1|Failure|TimeoutError|Arrow(Up|Down|Left|Right)?|[A-Z][a-z]+(-[A-Z][a-z]+)+)"
 )
 READ = {"title", "placeholder", "alt", "aria-label", "aria-description", "label"}
 CATEGORIES = {"one", "other"}

@@ -9,12 +9,14 @@ const ANSWER_WITHIN = 10_000;
 
 /** A request that failed. The message can be shown as it is. */
 export class Failure extends Error {
-  /** @param {string} message @param {number} status 0: no answer @param {number} retryAfter milliseconds */
-  constructor(message, status = 0, retryAfter = 0) {
+  /** @param {string} message @param {number} status 0: no answer @param {number} retryAfter milliseconds
+   * @param {boolean} isTimeout it may have been reached, and may still be at it */
+  constructor(message, status = 0, retryAfter = 0, isTimeout = false) {
     super(message);
     Object.assign(this, { name: "Failure" });
     this.status = status;
     this.retryAfter = retryAfter;
+    this.isTimeout = isTimeout;
   }
 }
 
@@ -33,8 +35,9 @@ export async function request(path, { method = "GET", body, headers = {}, id = r
       body: body && JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_WITHIN),
     });
-  } catch {
-    throw new Failure(t(navigator.onLine ? "no-answer" : "no-network"));
+  } catch (error) {
+    const isTimeout = /** @type {Error} */ (error).name === "TimeoutError";
+    throw new Failure(t(navigator.onLine ? "no-answer" : "no-network"), 0, 0, isTimeout);
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return answer;

@@ -101,12 +101,16 @@ async function sendAll() {
   // A change that was never sent can still be taken back, so nothing is sent before the server answers.
   if (isAway || !navigator.onLine) await request("/readyz");
   isAway = false;
-  for (let due; (due = readAgain().filter(isDue)).length; ) {
-    for (const { key } of due) {
-      const entry = fresh(key);
-      if (entry && isDue(entry)) await tryOne(entry);
-    }
+  for (let entry; (entry = oldest()); ) await tryOne(entry);
+}
+
+/** The entry that is sent next. Storage is read for it alone: to read thousands takes longer than to send one. */
+function oldest() {
+  for (const { key } of waiting().filter(isDue)) {
+    const entry = fresh(key);
+    if (entry && isDue(entry)) return entry;
   }
+  return undefined;
 }
 
 /** Sends an entry. Rejects with a Failure unless others may be sent now. @param {Entry} entry */
@@ -116,16 +120,17 @@ async function tryOne(entry) {
     pause = 1000;
   } catch (error) {
     const failure = /** @type {Failure} */ (error);
-    if (!rest(entry.key, failure.status)) throw error;
+    if (!rest(entry.key, failure)) throw error;
     tell(t("fails-on-one"));
   }
 }
 
-/** Counts that the server has failed on an entry. Others may do better, unless it says that it can do nothing now.
- * @param {string} key @param {number} status @returns {boolean} whether the entry rests now */
-function rest(key, status) {
+/** Counts that the server has failed on an entry, or was not done with it in time. Others may do better, unless it says
+ * that it can do nothing now, or cannot be reached at all.
+ * @param {string} key @param {Failure} failure @returns {boolean} whether the entry rests now */
+function rest(key, { status, isTimeout }) {
   const entry = fresh(key);
-  if (!entry || status < 500 || status === 503) return false;
+  if (!entry || !(isTimeout || (status >= 500 && status !== 503))) return false;
   const times = (entry.failed?.times ?? 0) + 1;
   const until = times < MOST_TRIES ? 0 : Date.now() + Math.min(LONGEST_REST, REST * 2 ** (times - MOST_TRIES));
   keep({ ...entry, failed: { times, until } });
