@@ -10,14 +10,14 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from asgi_app import asyncapi, health, leaving, limits, outage, presence, problems, tasks, transports
+from asgi_app import asyncapi, health, leaving, limits, metrics, outage, presence, problems, tasks, transports
 from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
 from asgi_app.settings import Settings
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import Listeners
-from asgi_app.topics.reader import Reader
+from asgi_app.topics.shards import Shards, source
 from asgi_app.topics.whispers import Whispers
 
 
@@ -26,7 +26,9 @@ class Sidecar:
 
     def __init__(self, settings: Settings) -> None:
         self.listeners = Listeners()
-        self._reader = Reader(settings, self.listeners.revoke)
+        self._reader = source(settings, self.listeners.revoke)
+        metrics.reader_silence.set_function(lambda: self._reader.silence)
+        self._in_cluster = isinstance(self._reader, Shards)
         self._whispers = Whispers(self._reader.redis, settings.whisper_topics)
         self._hub = Hub(self._reader, self._whispers, limits.TOPICS_PER_SOCKET * settings.max_sockets)
         self.door = Door(settings, self._reader, self.listeners)
@@ -65,7 +67,7 @@ class Sidecar:
                 self._whispers.run(),
                 self._hub.keep_trimmed(),
                 self.door.allowances.keep_few(),
-                presence.Counter(self._reader.redis, self._hub).run(),
+                presence.Counter(self._reader.redis, self._hub, older=not self._in_cluster).run(),
                 outage.Outage(self._reader, self._hub, self.listeners).run(),
                 watchdog.watch(),
             )

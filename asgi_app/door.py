@@ -13,13 +13,13 @@ from asgi_app.settings import Settings
 from asgi_app.tickets import Ticket
 from asgi_app.topics.budget import Allowance, Allowances
 from asgi_app.topics.listener import Listener, Listeners
-from asgi_app.topics.reader import Reader
+from asgi_app.topics.reader import Source
 
 
 class Door:
     """Lets clients in, and counts those inside."""
 
-    def __init__(self, settings: Settings, reader: Reader, listeners: Listeners) -> None:
+    def __init__(self, settings: Settings, reader: Source, listeners: Listeners) -> None:
         self.closing = False  # the process drains: no client is let in any more
         self.listeners = listeners
         self._settings = settings

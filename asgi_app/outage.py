@@ -9,14 +9,14 @@ from asgi_app import limits
 from asgi_app.topics.event import Notice
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import Listeners
-from asgi_app.topics.reader import Reader
+from asgi_app.topics.reader import Source
 from asgi_app.transports.messages import Behind, Current
 
 
 class Outage:
     """Looks now and then: it costs nothing per event, and a Redis that comes and goes is told of seldom."""
 
-    def __init__(self, reader: Reader, hub: Hub, listeners: Listeners) -> None:
+    def __init__(self, reader: Source, hub: Hub, listeners: Listeners) -> None:
         self._reader = reader
         self._hub = hub
         self._listeners = listeners

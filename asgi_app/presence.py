@@ -24,10 +24,11 @@ log = logging.getLogger(__name__)
 class Counter:
     """Tells each topic's listeners when the number changes, at most once per tick."""
 
-    def __init__(self, redis: Redis, hub: Hub) -> None:
+    def __init__(self, redis: Redis, hub: Hub, *, older: bool = True) -> None:
+        """`older`: version 2.0 may run beside this one; it knows no cluster."""
         self._hub = hub
         self._counts = Counts(redis)
-        self._older = Older(redis)
+        self._older = Older(redis) if older else None
         self._rolls = Rolls()
         self._here: dict[str, Share] = {}  # of the topics with listeners
         self._told: dict[str, int] = {}
@@ -65,7 +66,8 @@ class Counter:
                 self._rolls.forget(name)
         self._due |= dict.fromkeys(moved)
         self._due |= dict.fromkeys(await self._counts.exchange(self._here, moved, repeat))
-        self._due |= dict.fromkeys(await self._older.exchange(self._here, repeat))
+        if self._older:
+            self._due |= dict.fromkeys(await self._older.exchange(self._here, repeat))
         due, self._due = self._due, {}
         pause = limits.PRESENCE_PAUSE_SECONDS
         async for name in tasks.in_turns(due, limits.PRESENCE_TOPICS, pause):
@@ -78,7 +80,9 @@ class Counter:
         if topic is None or not topic.listeners:
             return True
         shares = [Share.of(len(topic.listeners), topic.people.values()), *self._counts.elsewhere(name)]
-        count = sum([share.listeners for share in shares]) + self._older.counts.get(name, 0)
+        count = sum([share.listeners for share in shares])
+        if self._older:
+            count += self._older.counts.get(name, 0)
         presence = Notice("presence", Presence(topic=name, count=count).model_dump_json().encode())
         if self._told.get(name) == count:
             topic.greet(presence)

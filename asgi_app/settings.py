@@ -16,18 +16,21 @@ from asgi_app import capacity, limits
 SENTINELS = re.compile(
     r"redis\+sentinel://((?:[A-Za-z0-9._-]+:[0-9]{1,5}(?:,(?=[^/])|(?=/)))+)/([A-Za-z0-9._-]+)"
 )
+CLUSTER = re.compile(r"redis\+cluster://([A-Za-z0-9._-]+:[0-9]{1,5}(?:,[A-Za-z0-9._-]+:[0-9]{1,5})*)")
 _plain: TypeAdapter[RedisDsn] = TypeAdapter(RedisDsn)
 
 
 def _redis(url: str) -> str:
     if "@" in url:
         raise ValueError("no user and no password; put the password into REDIS_PASSWORD_FILE")
-    if SENTINELS.fullmatch(url):
+    if SENTINELS.fullmatch(url) or CLUSTER.fullmatch(url):
         return url
     try:
         return str(_plain.validate_python(url))
     except ValidationError:
-        raise ValueError("redis://HOST:PORT/0, or redis+sentinel://HOST:PORT,HOST:PORT/NAME") from None
+        raise ValueError(
+            "redis://HOST:PORT/0, redis+sentinel://HOST:PORT,HOST:PORT/NAME, or redis+cluster://HOST:PORT,HOST:PORT"
+        ) from None
 
 
 def _split(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -53,8 +56,8 @@ class Place(BaseSettings):
 
     redis_url: Annotated[str, AfterValidator(_redis)] = Field(
         default="redis://127.0.0.1:6379/0",
-        description="The address of Redis, or that of Sentinels: redis+sentinel://HOST:PORT,HOST:PORT/NAME. "
-        "Holds no user and no password.",
+        description="The address of Redis, or that of Sentinels: redis+sentinel://HOST:PORT,HOST:PORT/NAME; "
+        "or some of a Redis Cluster: redis+cluster://HOST:PORT,HOST:PORT. Holds no user and no password.",
     )
     redis_password: SecretStr | None = Field(
         default=None, description="The password of the app's own Redis user."

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from redis.exceptions import AuthenticationError, ResponseError
 
 from corkboard import settings, store
+from corkboard.cluster import is_cluster
 from corkboard.publish import position, publish
 from corkboard.sentinels import SCHEME
 from corkboard.tickets import sign
@@ -68,6 +69,8 @@ def _place(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == SCHEME:
         return f"the master that {parts.netloc.rpartition('@')[2]} know"
+    if is_cluster(url):
+        return f"the cluster of {parts.netloc.rpartition('@')[2]}"
     return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
 
 

@@ -5,16 +5,20 @@
 --
 -- Keys of a topic T, all with the hash tag {T}, so that they live in one slot of a cluster:
 --   topic:{T}    hash    epoch, offset: the position of the topic. After an earlier history has ended also
---                        past: the last offset of that history; ground: a number above all versions that it gave out
+--                        past: the last offset of that history; ground: a number above all versions that it gave out.
+--                        In a cluster also master: the mark of the master that wrote there last, NODE/TERM/REPLID
 --   stream:{T}   stream  the last events; the entry OFFSET-0 has the field `event`
 --   once:{T}     hash    key of an event -> its id; fields expire
 -- Beside them revoked:{control}, a zset: subject -> tickets issued until then (Unix time) are void, and
--- two hashes of the sidecars, which expire: presence:processes, and presence:of:PROCESS: topic -> how many listen there.
+-- two hashes of the sidecars, which expire: presence:{all}:processes, and presence:{all}:of:PROCESS: topic -> how many
+-- listen there.
 -- And fence:{master}, the mark of the master that wrote last: NODE/PROMOTION/ERA. Every epoch begins with the era. A
 -- node of * stands for any: the first master that writes takes over the era.
--- The channel event:{T} carries "EPOCH-OFFSET JSON". On whisper:{T} sidecars pass on what clients say to each other.
+-- The channel event:{T} carries "EPOCH-OFFSET JSON"; in a cluster it is a sharded one. On whisper:{T} sidecars pass on
+-- what clients say to each other.
 --
--- A caller declares topic:{T} only: it decides the slot, and the other keys are in the same one.
+-- A caller declares topic:{T}: it decides the slot, and the other keys are in the same one. In a cluster it declares all
+-- keys that the call uses: while a slot is moved key by key, a call runs with all of them or not at all.
 -- @VERSION@ is a digest of the library, put in by whoever loads it: during a rolling upgrade the old app
 -- calls the old functions and the new app the new ones. An app appends functions of its own below.
 
@@ -31,7 +35,7 @@ local FULL = 0.95
 -- What INFO says about this server. Nil when this user may not run INFO: then only Redis' own memory limit applies,
 -- and failovers are not noticed.
 local function ask()
-  local info = redis.pcall('INFO', 'server', 'memory', 'replication')
+  local info = redis.pcall('INFO', 'server', 'memory', 'replication', 'cluster')
   if type(info) ~= 'string' then
     return nil
   end
@@ -42,12 +46,20 @@ local function ask()
   local limit = number('maxmemory') or 0
   -- A server that was a replica, and became a master, keeps the old master's id as its second one until it restarts.
   local before = string.match(info, '\nmaster_replid2:(%x+)') or ''
-  return {
+  local found = {
     full = limit > 0 and number('used_memory') - number('mem_not_counted_for_evict') > FULL * limit,
     node = string.match(info, '\nconfig_file:[^\r\n]*node%-(%x+)%.conf') or '',
     promotion = string.find(before, '[^0]') and before .. ':' .. number('second_repl_offset') or '',
     id = string.match(info, '\nmaster_replid:(%x+)') or '',
   }
+  if string.find(info, '\ncluster_enabled:1', 1, true) then
+    -- What this user may not ask is left out. Then every restart of a master counts as a failover.
+    local node, said = redis.pcall('CLUSTER', 'MYID'), redis.pcall('CLUSTER', 'INFO')
+    local term = type(said) == 'string' and string.match(said, 'cluster_my_epoch:(%d+)') or ''
+    found.term = (type(node) == 'string' and node or '') .. '/' .. term
+    found.mark = found.term .. '/' .. found.id
+  end
+  return found
 end
 
 local asked_at, answer = '', nil
@@ -92,9 +104,13 @@ local known, known_by, known_era
 -- The era, with which the epoch of every topic begins. A replica may lack the last events of its master. When it becomes
 -- the master, it gives their numbers to other events. So a master that finds the mark of another one begins a new era,
 -- and with it new epochs, before its first event. A master that restarts finds its own mark. It returns '' where the
--- mark cannot be read, as in a cluster, whose keys have several masters.
+-- mark cannot be read, and in a cluster, which has several masters.
 local function era(a)
-  local mark, me = redis.pcall('GET', FENCE), a.about or about()
+  local me = a.about or about()
+  if me and me.mark then
+    return ''
+  end
+  local mark = redis.pcall('GET', FENCE)
   if mark and mark == known and me == known_by then
     return known_era
   end
@@ -109,13 +125,27 @@ local function era(a)
   return known_era
 end
 
--- The epoch of a topic for what is about to be written; a new one where there is none, or where it is of another era.
--- The era is read once per call: the master cannot change during a call.
+-- Whether a topic's mark says that this master of a cluster wrote there last, and has been the master since. A failover
+-- gives a node a new term, and so does taking over a slot; a process that was the master all the time has the same id.
+-- A mark of another node may be that of a master which has died, or from which the slot was moved: nothing here tells
+-- that nobody wrote in between and was lost. So both begin a new epoch.
+local function wrote_last(mark, me)
+  local term, id = string.match(mark or '', '^(.*)/(%x*)$')
+  return id == me.id or (term == me.term and string.find(term, '^%w+/%d+$') ~= nil)
+end
+
+-- The epoch of a topic for what is about to be written; a new one where there is none, or where it is of another era or
+-- another master of a cluster. The era is read once per call: the master cannot change during a call.
 local function epoch_of(topic, a)
   a.era = a.era or era(a)
-  local meta = 'topic:{' .. topic .. '}'
-  local epoch = redis.call('HGET', meta, 'epoch')
-  if epoch and string.sub(epoch, 1, #a.era) == a.era then
+  local meta, me = 'topic:{' .. topic .. '}', a.about or about() or {}
+  local known = redis.call('HMGET', meta, 'epoch', 'master')
+  local epoch, mark = known[1], known[2]
+  local is_mine = not me.mark or wrote_last(mark, me)
+  if me.mark and me.mark ~= mark then
+    redis.call('HSET', meta, 'master', me.mark)
+  end
+  if epoch and is_mine and string.sub(epoch, 1, #a.era) == a.era then
     return epoch
   end
   if epoch then
@@ -124,7 +154,7 @@ local function epoch_of(topic, a)
     local ground = math.max(redis.call('TIME')[1] * 1000, (before[2] or 0) + 1000000000)
     redis.call('HSET', meta, 'past', before[1] or 0, 'ground', string.format('%d', ground))
   end
-  epoch = a.era .. new_epoch()
+  epoch = a.era .. new_epoch() .. (me.mark and string.sub(me.id, 1, 4) or '')
   redis.call('DEL', 'stream:{' .. topic .. '}') -- of an epoch that is over
   redis.call('HSET', meta, 'epoch', epoch)
   return epoch
@@ -140,7 +170,9 @@ local function append(topic, a, data)
     .. '","type":' .. cjson.encode(a.type) .. ',"time":' .. cjson.encode(a.time)
     .. ',"request_id":' .. cjson.encode(a.request_id) .. ',"data":' .. data .. '}'
   redis.call('XADD', stream, 'MAXLEN', '=', a.history, string.format('%d-0', offset), 'event', event)
-  redis.call('PUBLISH', 'event:{' .. topic .. '}', id .. ' ' .. event)
+  -- In a cluster PUBLISH would go to every server. This one goes to those that have the slot.
+  local is_cluster = (a.about or about() or {}).mark
+  redis.call(is_cluster and 'SPUBLISH' or 'PUBLISH', 'event:{' .. topic .. '}', id .. ' ' .. event)
   return id, offset
 end
 

@@ -6,7 +6,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis import ConnectionPool
@@ -37,6 +37,10 @@ class Refused(Exception):
     """Not even sent: Redis is away, or all connections were in use for too long."""
 
 
+class Gone(Exception):
+    """Nothing was carried out that may not be repeated, and somebody else has taken this server's place."""
+
+
 class Pool:
     """At most `size` connections, made as needed. For the threads of one process: not across a fork.
 
@@ -44,7 +48,8 @@ class Pool:
     Here one deadline covers all three. At most `size` threads wait for a Redis that is away.
     """
 
-    def __init__(self, url: str, size: int) -> None:
+    def __init__(self, url: str, size: int, is_gone: Callable[[], bool] = lambda: False) -> None:
+        """Makes no connection yet. `is_gone`: asked after each try that failed; if so, it was the last one."""
         # A call that got no answer may have been carried out. What may be repeated is decided here.
         once = Retry(NoBackoff(), 0)
         options: dict[str, Any] = {
@@ -63,7 +68,7 @@ class Pool:
         self._turns: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(size):
             self._turns.put(None)
-        self._size = size
+        self._size, self._is_gone = size, is_gone
         self._idle: list[Any] = []
         self._asked_at: float | None = None  # since when there has been no answer
         self._refuse_until = 0.0
@@ -89,6 +94,7 @@ class Pool:
         Raises:
             RedisError: no connection, or no answer in time.
             Refused: nothing was sent.
+            Gone: to be asked elsewhere.
         """
         self._take_turn(until)
         try:
@@ -123,6 +129,8 @@ class Pool:
                 self._forget_idle()
                 if connection is not None or time.monotonic() + PAUSE_SECONDS[1] > until:
                     raise
+            if self._is_gone():
+                raise Gone
             time.sleep(random.uniform(*PAUSE_SECONDS))
 
     def _exchange(self, connection: Any, commands: Sequence[Command], until: float) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timezone
@@ -73,7 +74,7 @@ def publish(topic: str, type: str, data: Any = None, *, key: str | None = None) 
 def publish_many(events: Iterable[AnyEvent]) -> list[str]:
     """Sends events, in this order, in one round trip per 500; returns their ids.
 
-    All events of a round trip are sent in one step.
+    All events of a round trip are sent in one step; in a Redis Cluster, all that are of one topic.
 
     Raises:
         As `publish`. Of several round trips, the earlier ones may have been sent.
@@ -111,15 +112,46 @@ def send(
     """
     if not events:
         return []
-    keys, arguments = words(events, keep=keep, read_at=read_at, fresh=fresh, gone=gone, gone_keep=gone_keep)
+    about: dict[str, Any] = {"keep": keep, "read_at": read_at, "fresh": fresh, "gone_keep": gone_keep}
+    keys, arguments = words(events, **about, gone=gone)
     for event in events:
         for record in recorders:
             record(event)
     if settings.load().off:
         return [NOWHERE] * len(events)
+    if store.default().is_cluster:
+        return _send_by_topic(events, gone, about, seconds)
+    return _call(events, keys, arguments, seconds)
+
+
+def _send_by_topic(
+    events: Sequence[Event], gone: Sequence[Event], about: dict[str, Any], seconds: float
+) -> list[str]:
+    # Topics are on different servers. Each has a call of its own, which declares all keys that it uses.
+    until = time.monotonic() + seconds
+    ids = [""] * len(events)
+    topics: dict[str, list[int]] = {event.topic: [] for event in (*events, *gone)}
+    for number, event in enumerate(events):
+        topics[event.topic].append(number)
+    for topic, numbers in topics.items():
+        some = [events[number] for number in numbers]
+        _, arguments = words(some, **about, gone=[event for event in gone if event.topic == topic])
+        has_memory = len(numbers) == 0 or any(event.key for event in some)
+        names = ("topic", "stream", "once") if has_memory else ("topic", "stream")
+        keys = [f"{name}:{{{topic}}}" for name in names]
+        found = _call(some, keys, arguments, max(0.0, until - time.monotonic()))
+        for number, id_ in zip(numbers, found):
+            ids[number] = id_
+    return ids
+
+
+def _call(
+    events: Sequence[Event], keys: Sequence[str], arguments: Sequence[str | bytes], seconds: float
+) -> list[str]:
+    is_harmless = all(event.key for event in events)
     try:
         answer: list[bytes] = store.default().call(
-            "publish", keys, *arguments, repeat=all(event.key for event in events), seconds=seconds
+            "publish", keys, *arguments, repeat=is_harmless, seconds=seconds
         )
     except ResponseError as error:
         if str(error).startswith("LATE"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,8 @@ from corkboard import lookup
 
 SCHEME = "redis+sentinel"
 FORM = "redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME"
-_PLACES = re.compile(r"(?:[A-Za-z0-9._-]+:[0-9]{1,5})(?:,[A-Za-z0-9._-]+:[0-9]{1,5})*")
+PLACES = re.compile(r"(?:[A-Za-z0-9._-]+:[0-9]{1,5})(?:,[A-Za-z0-9._-]+:[0-9]{1,5})*")
+Place = tuple[str, int]
 # Seconds for one Sentinel, so that one that does not answer leaves time for the others.
 ASK_SECONDS = 0.3
 
@@ -34,14 +36,14 @@ class Sentinels:
         parts = urlsplit(url)
         who, _, places = parts.netloc.rpartition("@")
         self.name = parts.path.lstrip("/")
-        if parts.scheme != SCHEME or not self.name or not _PLACES.fullmatch(places):
+        if parts.scheme != SCHEME or not self.name or not PLACES.fullmatch(places):
             raise ValueError(f"expected {FORM}")
         self.user, _, self.password = (unquote(word) for word in who.partition(":"))
         self._places = [
             (host, int(port)) for host, _, port in (place.rpartition(":") for place in places.split(","))
         ]
 
-    def master(self, seconds: float) -> tuple[str, int]:
+    def master(self, seconds: float) -> Place:
         """The master's host and port; takes `seconds` at most.
 
         Each call begins with another Sentinel, because one that is cut off may give an outdated answer.
@@ -67,12 +69,24 @@ class Sentinels:
         raise RedisConnectionError(f"no Sentinel says where the master is: {problem}")
 
 
-def _ask(place: tuple[str, int], name: str, seconds: float) -> tuple[str, int] | None:
+def _ask(place: Place, name: str, seconds: float) -> Place | None:
+    answer = ask_place(place, ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name), seconds)
+    return (answer[0].decode(), int(answer[1])) if answer else None
+
+
+def ask_place(place: Place, words: Sequence[str], seconds: float, user: str = "", password: str = "") -> Any:
+    """The answer to one command, on a connection of its own, within `seconds`.
+
+    Raises:
+        RedisError: there was none, or it is an error.
+    """
     host, port = place
     lookup.find(host, seconds)
     connection: Any = Connection(  # type: ignore[no-untyped-call]
         host=host,
         port=port,
+        username=user or None,
+        password=password or None,
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
         protocol=2,
@@ -80,8 +94,7 @@ def _ask(place: tuple[str, int], name: str, seconds: float) -> tuple[str, int] |
     )
     try:
         connection.connect()
-        connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
-        answer = connection.read_response()
+        connection.send_command(*words)
+        return connection.read_response()
     finally:
         connection.disconnect()
-    return (answer[0].decode(), int(answer[1])) if answer else None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from corkboard import sentinels
+from corkboard import cluster, sentinels
 
 OFF = "off"
 KEY_CHARACTERS = 32
@@ -33,7 +33,8 @@ class Number(NamedTuple):
 
 WORDS = {
     "CORKBOARD_URL": "Redis, as in redis://USER:PASSWORD@HOST:PORT/0; where Sentinels know the master, as in "
-    "redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME; or off, to send nothing.",
+    "redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME; for a Redis Cluster, as in "
+    "redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT; or off, to send nothing.",
     "CORKBOARD_SECRET_KEY": "The key that signs tickets, the same as the sidecar's SECRET_KEY.",
     "CORKBOARD_SECRET_KEY_FILE": "A file that holds the key.",
     "CORKBOARD_ENV_FILE": "Where app.env is, for an app that runs in another folder.",
@@ -175,7 +176,8 @@ def _read(environment: tuple[str, ...]) -> _Loaded:
         raise NotConfigured(f"CORKBOARD_URL is not set, and there is no app.env: {NEXT_STEP}")
     if url != OFF and not _is_redis(url):
         raise NotConfigured(
-            f"CORKBOARD_URL is invalid: expected redis://USER:PASSWORD@HOST:PORT/0, {sentinels.FORM}, or off"
+            f"CORKBOARD_URL is invalid: expected redis://USER:PASSWORD@HOST:PORT/0, {sentinels.FORM}, "
+            f"{cluster.FORM}, or off"
         )
     key_file = given.get("CORKBOARD_SECRET_KEY_FILE")
     keys = given.get("CORKBOARD_SECRET_KEY", "").split()
@@ -254,6 +256,9 @@ def _is_redis(url: str) -> bool:
     try:
         if url.startswith(f"{sentinels.SCHEME}:"):
             sentinels.Sentinels(url)
+            return True
+        if cluster.is_cluster(url):
+            cluster.Cluster(url, 1)
             return True
         parts = urlsplit(url)
         return parts.scheme in ("redis", "rediss", "unix") and parts.port != 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +14,9 @@ from types import TracebackType
 from typing import Any
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
+    ClusterCrossSlotError,
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -23,7 +26,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from corkboard import settings
+from corkboard import cluster, settings
+from corkboard.cluster import ELSEWHERE, Cluster
 from corkboard.exchange import Command
 from corkboard.pool import Pool, Refused
 
@@ -36,8 +40,13 @@ MARGIN_SECONDS = 0.4
 # WAIT covers what its own connection wrote. A repeated call writes nothing, and the first call may have used
 # another connection. So this is written before WAIT: a replica that has it has the first call's write, too.
 MARK = ("PUBLISH", "event:{}", "")
+# In a cluster nothing that is published reaches a replica in this way: there it is a key that expires.
+MARK_SECONDS = "1"
 
 Observe = Callable[[str], AbstractContextManager[None]]
+
+
+_CLUSTER = f"CORKBOARD_URL names one server of a Redis Cluster: expected {cluster.FORM}"
 
 
 class StoreUnavailable(Exception):
@@ -71,10 +80,11 @@ class Store:
         """Connects at the first call.
 
         Args:
-            url: redis://USER:PASSWORD@HOST:PORT/0, or that of Sentinels: `sentinels.FORM`
+            url: redis://USER:PASSWORD@HOST:PORT/0, or that of Sentinels, or of a cluster: `sentinels.FORM`,
+                `cluster.FORM`
             functions: Lua files that become part of the library, after the kit's own.
-            connections: kept at most; further calls wait for one. So many calls wait for a Redis that is
-                away; more are refused soon.
+            connections: kept at most, in a cluster to each master; further calls wait for one. So many calls
+                wait for a Redis that is away; more are refused soon.
             wait_replicas: a call that writes returns when this many replicas have the write.
             observe: called with the name of each call; the call runs inside what it returns. For metrics.
 
@@ -86,7 +96,8 @@ class Store:
         self._source = source.replace("@VERSION@", self.version)
         self._url, self._connections, self._wait_replicas = url, connections, wait_replicas
         self._observe: Observe = observe or (lambda _name: nullcontext())
-        self._process, self._pool = os.getpid(), Pool(url, connections)
+        self.is_cluster = cluster.is_cluster(url)
+        self._process, self._pool = os.getpid(), self._new_pool()
 
     @property
     def in_use(self) -> int:
@@ -119,7 +130,7 @@ class Store:
         until = time.monotonic() + seconds
         repeat = repeat or read
         with _Observed(self._observe(function)):
-            commands = [command] if read else [command, *self._confirmation(seconds)]
+            commands = [command] if read else [command, *self._confirmation(seconds, keys)]
             answer, *waited = self._ask(commands, until, repeat)
             if isinstance(answer, ResponseError) and "function not found" in str(answer).lower():
                 # An emptied, restored or upgraded server: nothing ran yet, so it is safe to call again.
@@ -128,14 +139,19 @@ class Store:
             if isinstance(answer, ResponseError):
                 raise answer
             if waited:
-                self._check_confirmed(waited[-1])
+                # In a cluster the mark is refused when the slot went elsewhere right after the call.
+                refused = next((each for each in waited if isinstance(each, ResponseError)), None)
+                self._check_confirmed(refused or waited[-1])
         return answer
 
-    def _confirmation(self, seconds: float) -> list[Command]:
+    def _confirmation(self, seconds: float, keys: Sequence[str]) -> list[Command]:
         if not self._wait_replicas:
             return []
+        mark: Command = MARK
+        if self.is_cluster and keys:
+            mark = ("SET", f"fence:{{{_tag(keys[0])}}}", "", "EX", MARK_SECONDS)
         milliseconds = max(1, int(1000 * (seconds - MARGIN_SECONDS)))
-        return [MARK, ("WAIT", str(self._wait_replicas), str(milliseconds))]
+        return [mark, ("WAIT", str(self._wait_replicas), str(milliseconds))]
 
     def _check_confirmed(self, answer: Any) -> None:
         if isinstance(answer, ResponseError):
@@ -161,7 +177,7 @@ class Store:
             ResponseError: of the first command that Redis refuses; the others were carried out.
         """
         with _Observed(self._observe(str(commands[0][0]).lower())):
-            answers = self._ask(commands, time.monotonic() + seconds, repeat=True)
+            answers = self._ask(commands, time.monotonic() + seconds, repeat=True, each=True)
             for answer in answers:
                 if isinstance(answer, ResponseError):
                     raise answer
@@ -170,27 +186,56 @@ class Store:
     def load(self) -> None:
         """Gives the functions to Redis. The name holds the version, so that older apps keep theirs.
 
+        In a cluster every master gets them. One that is away gets them with the first call that misses them.
+
         Raises:
+            NotConfigured: this Redis is one of a cluster, and the address does not say so.
             StoreUnavailable: Redis does not answer.
             LibraryBroken: Redis refuses the source.
         """
         with _Observed(self._observe("function_load")):
-            self._load(time.monotonic() + ANSWER_SECONDS)
+            until = time.monotonic() + ANSWER_SECONDS
+            (about,) = self._ask([("INFO", "cluster")], until, repeat=True)
+            if not self.is_cluster and isinstance(about, bytes) and b"cluster_enabled:1" in about:
+                raise settings.NotConfigured(_CLUSTER)
+            self._load(until)
 
     def _load(self, until: float) -> None:
-        (answer,) = self._ask([("FUNCTION", "LOAD", "REPLACE", self._source)], until, repeat=True)
+        self._check_process()
+        loading = [("FUNCTION", "LOAD", "REPLACE", self._source)]
+        if isinstance(self._pool, Cluster):
+            (answer,) = self._pool.ask_all(loading, until)
+        else:
+            (answer,) = self._pool.ask(loading, until, repeat=True)
         if isinstance(answer, ResponseError):
             if _means_unavailable(answer):
                 raise answer
             raise LibraryBroken(f"Redis refuses the functions: {answer}") from answer
         log.info("functions loaded", extra={"version": self.version})
 
-    def _ask(self, commands: Sequence[Command], until: float, repeat: bool) -> list[Any]:
+    def _ask(self, commands: Sequence[Command], until: float, repeat: bool, each: bool = False) -> list[Any]:
+        self._check_process()
+        if isinstance(self._pool, Cluster):
+            return (
+                self._pool.ask_each(commands, until)
+                if each
+                else self._pool.ask(commands, until, repeat=repeat)
+            )
+        answers = self._pool.ask(commands, until, repeat=repeat)
+        if any(isinstance(answer, (AskError, ClusterCrossSlotError)) for answer in answers):
+            raise settings.NotConfigured(_CLUSTER)
+        return answers
+
+    def _check_process(self) -> None:
         if self._process != os.getpid():
             # After a fork the connections are the parent's, and what its threads had locked stays locked.
-            self._pool = Pool(self._url, self._connections)
+            self._pool = self._new_pool()
             self._process = os.getpid()
-        return self._pool.ask(commands, until, repeat=repeat)
+
+    def _new_pool(self) -> Pool | Cluster:
+        return (
+            Cluster(self._url, self._connections) if self.is_cluster else Pool(self._url, self._connections)
+        )
 
 
 class _Observed:
@@ -224,9 +269,16 @@ class _Observed:
 
 def _means_unavailable(error: RedisError) -> bool:
     # redis-py has no class for a disk that refuses writes, a script that hogs Redis, or missing replicas.
-    return isinstance(error, (OutOfMemoryError, ReadOnlyError, MasterDownError)) or str(error).startswith(
-        ("MISCONF", "BUSY", "NOREPLICAS")
-    )
+    # Of a cluster: a slot that is being moved, or that no server has.
+    return isinstance(error, (OutOfMemoryError, ReadOnlyError, MasterDownError, *ELSEWHERE)) or str(
+        error
+    ).startswith(("MISCONF", "BUSY", "NOREPLICAS"))
+
+
+def _tag(key: str) -> str:
+    # What decides the slot: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+    found = re.search(r"\{([^}]+)\}", key)
+    return found[1] if found else key
 
 
 # With what it was made for, None for a store of the app's own.

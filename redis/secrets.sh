@@ -68,6 +68,7 @@ address() {
     password=$(cat "$dir/app/redis_password")
     case $redis in
         */*) echo "redis+sentinel://app:$password@$redis" ;;
+        *,*) echo "redis+cluster://app:$password@$redis" ;;
         *) echo "redis://app:$password@$redis/0" ;;
     esac
 }

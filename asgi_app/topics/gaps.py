@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 
 from redis.asyncio import Redis
@@ -21,12 +21,16 @@ log = logging.getLogger(__name__)
 class Gaps:
     """Collects names of topics, and fills the topics from their streams, many in one round trip."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(
+        self, redis: Redis, questions: store.Questions, on_elsewhere: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`on_elsewhere`: called with the name of a topic that is on another server of a cluster."""
         self._redis = redis
+        self._questions, self._on_elsewhere = questions, on_elsewhere
         self._marked: set[str] = set()
         self._work = asyncio.Event()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
-        self.looks = Looks()  # what is compared now and then, and looked at every time
+        self.looks = Looks(questions)  # what is compared now and then, and looked at every time
         self._behind: set[str] = set()  # not compared since the last `begin`
 
     @property
@@ -44,6 +48,17 @@ class Gaps:
         """Forgets a topic, except that `next` returns it once more."""
         self.looks.remove(name)
         self._behind.discard(name)
+        self.mark(name)
+
+    def hand_over(self, name: str) -> list[asyncio.Future[None]]:
+        """Those who wait for the topic; from now on somebody else has to compare it."""
+        return self._waiting.pop(name, [])
+
+    def take_over(self, name: str, waiting: Sequence[asyncio.Future[None]]) -> None:
+        """Has a topic compared that another server had before: anything may have happened to it."""
+        self._behind.add(name)
+        if waiting:
+            self._waiting.setdefault(name, []).extend(waiting)
         self.mark(name)
 
     def mark(self, *names: str) -> None:
@@ -65,7 +80,7 @@ class Gaps:
         names, questions = self.looks.next()
         self.mark(*names)
         if questions:
-            self.mark(*await store.moved(self._redis, questions))
+            self.mark(*await self._questions.moved(self._redis, questions))
 
     async def compared(self, name: str) -> None:
         """Returns when the topic has been compared, after this call.
@@ -120,13 +135,20 @@ class Gaps:
             for topic, at, last in zip(topics, asked, known, strict=True)
         ]
         try:
-            answers = await store.read_many(self._redis, wanted)
+            answers = await self._questions.read_many(self._redis, wanted)
         except BaseException:  # also when the session ends meanwhile
             for topic, futures in zip(topics, waiting, strict=True):
                 self._waiting.setdefault(topic.name, []).extend(futures)
             raise
         for topic, before, last, answer, futures in zip(topics, asked, known, answers, waiting, strict=True):
             pending = [done for done in futures if not done.done()]
+            if isinstance(answer, store.ELSEWHERE):
+                # It is marked again with the next look, and may be here again by then.
+                self.looks.remove(topic.name)
+                if pending:
+                    self._waiting.setdefault(topic.name, []).extend(pending)
+                self._on_elsewhere(topic.name)
+                continue
             if isinstance(answer, ResponseError):
                 log.error("cannot read %s: %s", topic.name, answer)
                 self._behind.discard(topic.name)

@@ -6,10 +6,9 @@ A thousand clients that come back at once need the same few blocks: each block i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from cachetools import TTLCache
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from asgi_app import limits
@@ -26,8 +25,9 @@ Block = tuple[int, Sequence[Event]]
 class History:
     """The events that are no longer in a topic's tail."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, read: Callable[[str, int, int], Awaitable[store.Answer | ResponseError]]) -> None:
+        """`read`: the position of a topic, and its events after an offset, at most so many."""
+        self._read = read
         self._blocks: TTLCache[Key, Block] = TTLCache(
             limits.BLOCKS_BYTES, limits.BLOCKS_SECONDS, getsizeof=_size
         )
@@ -64,7 +64,7 @@ class History:
         end = after + limits.BLOCK_EVENTS
         # However many topics are asked for at once, few answers are in memory.
         async with self._turns:
-            (answer,) = await store.read_many(self._redis, [(topic, after)], limits.BLOCK_EVENTS)
+            answer = await self._read(topic, after, limits.BLOCK_EVENTS)
         if isinstance(answer, ResponseError):
             raise answer
         now, entries = answer

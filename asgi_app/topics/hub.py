@@ -14,7 +14,7 @@ from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.event import Batch, Event
 from asgi_app.topics.history import History
 from asgi_app.topics.listener import Listener
-from asgi_app.topics.reader import Reader
+from asgi_app.topics.reader import Source
 from asgi_app.topics.topic import Topic
 from asgi_app.topics.whispers import Whispers
 
@@ -28,13 +28,13 @@ Key = tuple[str, str, int, int]
 class Hub:
     """Keeps each topic that has listeners up to date, and for a while afterwards."""
 
-    def __init__(self, reader: Reader, whispers: Whispers, most_topics: int) -> None:
+    def __init__(self, reader: Source, whispers: Whispers, most_topics: int) -> None:
         self.whispers = whispers
         self.topics: dict[str, Topic] = {}
         self.come_and_go: set[str] = set()  # topics that listeners have joined or left; emptied by who counts
         self._reader = reader
         self._most_topics = most_topics
-        self._history = History(reader.redis)
+        self._history = History(reader.read)
         # Many clients come back from the same position: what they need is put together once.
         self._replays: TTLCache[Key, Batch] = TTLCache(
             limits.BLOCKS_BYTES, limits.BLOCKS_SECONDS, getsizeof=_size

@@ -38,14 +38,15 @@ def presence(topic: str) -> str:
     return f"presence:{{{topic}}}"
 
 
+# What the sidecars keep for each other has one hash tag: a transaction may use all of it in a cluster, too.
 # The hash with the processes that count their listeners: process -> "PROCESS VERSION"; its fields expire.
-PROCESSES = "presence:processes"
+PROCESSES = "presence:{all}:processes"
 
 
 def counts(process: str) -> str:
     """The hash with what a process has of each topic (`Share`), and its last changes; it expires."""
-    return f"presence:of:{process}"
+    return f"presence:{{all}}:of:{process}"
 
 
 # The hash with the processes that are about to end, in the order in which they came; its fields expire.
-LEAVING = "presence:leaving"
+LEAVING = "presence:{all}:leaving"

@@ -6,6 +6,7 @@ A group's question is put together once. Until one of its topics moves, asking a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from asgi_app import limits
 from asgi_app.topics import store
@@ -19,13 +20,14 @@ class Group:
 
     def __init__(self) -> None:
         self.topics: dict[str, Topic] = {}
-        self.question: store.Question | None = None  # to be put together anew
+        self.question: Any = None  # to be put together anew
 
 
 class Looks:
     """All groups."""
 
-    def __init__(self) -> None:
+    def __init__(self, questions: store.Questions) -> None:
+        self._questions = questions
         self._of: dict[str, Group] = {}  # topic -> its group
         self._groups: dict[Group, None] = {}  # in order
         self._free: dict[Group, None] = {}  # those with room for more
@@ -69,7 +71,7 @@ class Looks:
         self._groups.clear()
         self._free.clear()
 
-    def next(self) -> tuple[list[str], Sequence[store.Question]]:
+    def next(self) -> tuple[list[str], Sequence[Any]]:
         """Topics that must be compared, since it is their turn, and the questions about the others."""
         self._turn = (self._turn + 1) % limits.COMPARE_TICKS
         names: list[str] = []
@@ -80,6 +82,6 @@ class Looks:
                 continue
             if group.question is None:
                 at = [(name, topic.position) for name, topic in group.topics.items() if topic.position]
-                group.question = store.question(at)
+                group.question = self._questions.question(at)
             questions.append(group.question)
         return names, questions

@@ -7,10 +7,12 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
+from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
-from redis.exceptions import RedisError
+from redis.exceptions import AskError, ClusterCrossSlotError, RedisError, ResponseError
 
 from asgi_app import limits, metrics, tasks
 from asgi_app.settings import Settings
@@ -22,35 +24,88 @@ from asgi_app.topics.topic import Topic
 
 log = logging.getLogger(__name__)
 
+CLUSTER = "REDIS_URL names one server of a Redis Cluster: expected redis+cluster://HOST:PORT,HOST:PORT"
 CONTROL_CHANNEL = keys.CONTROL.encode()
+
+
+class Source(Protocol):
+    """Where a process has its events from: one Redis, or in a cluster several."""
+
+    redis: Redis  # for what the processes keep for each other
+
+    @property
+    def ready(self) -> bool:
+        """Whether events arrive here."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready, or was so a moment ago and is likely to be so again soon."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last sign of life from Redis."""
+
+    @property
+    def late(self) -> float:
+        """For how many seconds events may be missing here."""
+
+    def is_revoked(self, subject: str, issued: float) -> bool:
+        """Whether a ticket of `subject` that was issued then (Unix time) was revoked."""
+
+    def follow(self, topic: Topic) -> None:
+        """Keeps `topic` at the stream's end from now on."""
+
+    def unfollow(self, topic: Topic) -> None:
+        """Ends `follow`."""
+
+    async def refresh(self, topic: Topic) -> None:
+        """Returns when `topic` has been compared with the stream, after this call."""
+
+    async def read(self, name: str, after: int, count: int) -> store.Answer | ResponseError:
+        """The position of a topic, and its events after an offset."""
+
+    async def run(self) -> None:
+        """Runs until it is cancelled. Never fails."""
+
+    async def close(self) -> None:
+        """Closes the connections to Redis."""
 
 
 class Reader:
     """Follows topics. Whatever goes wrong ends the session with Redis; the next session reads every gap."""
 
-    def __init__(self, settings: Settings, on_revoked: Callable[[str, float], None]) -> None:
-        self.redis = store.connect(settings)
+    questions: store.Questions = store
+
+    def __init__(
+        self, settings: Settings, on_revoked: Callable[[str, float], None], place: store.Place | None = None
+    ) -> None:
+        """`place`: a server of a cluster."""
+        self.redis = store.connect(settings, place)
         self._on_revoked = on_revoked
         self._topics: dict[str, Topic] = {}
         self._requested: set[str] = set()  # SUBSCRIBE was sent in this session
         self._confirmed: set[str] = set()  # and answered
         # The control channel is marked like a topic: a message there only says that something changed.
-        self._gaps = Gaps(self.redis)
+        self._gaps = Gaps(self.redis, self.questions, self._elsewhere)
         self._revoked: dict[str, float] = {}  # subject -> tickets issued until then (Unix time) are void
         self._heard = self._complete_until = time.monotonic()
         self._listening = False
         self._lost_at = -math.inf  # when a session ended that was more than a try
-        metrics.reader_silence.set_function(self._silence)
 
     @property
     def ready(self) -> bool:
         """Whether it is subscribed, and Redis has given a sign of life recently."""
-        return self._listening and self._silence() < limits.SILENCE_SECONDS
+        return self._listening and self.silence < limits.SILENCE_SECONDS
 
     @property
     def serves(self) -> bool:
         """Whether it is ready, or was so a moment ago and is likely to be so again soon."""
         return self.ready or time.monotonic() - self._lost_at < limits.PATIENCE_SECONDS
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last sign of life from Redis."""
+        return time.monotonic() - self._heard
 
     @property
     def late(self) -> float:
@@ -79,6 +134,15 @@ class Reader:
         """
         await self._gaps.compared(topic.name)
 
+    async def read(self, name: str, after: int, count: int) -> store.Answer | ResponseError:
+        """The position of a topic, and its events after an offset, at most `count`.
+
+        Raises:
+            RedisError: Redis is not responding.
+        """
+        (answer,) = await self.questions.read_many(self.redis, [(name, after)], count)
+        return answer
+
     async def run(self) -> None:
         """One session after another, until it is cancelled. Never fails."""
         while True:
@@ -86,6 +150,8 @@ class Reader:
             begun = time.monotonic()
             try:
                 await self._session(connection)
+            except (AskError, ClusterCrossSlotError):
+                log.error(CLUSTER)
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("lost Redis: %s; trying again", error)
             except Exception:
@@ -103,9 +169,6 @@ class Reader:
     async def close(self) -> None:
         """Closes the connections to Redis."""
         await self.redis.aclose()
-
-    def _silence(self) -> float:
-        return time.monotonic() - self._heard
 
     @property
     def _is_complete(self) -> bool:
@@ -129,21 +192,46 @@ class Reader:
     async def _receive(self, connection: Connection) -> None:
         count = 0
         while True:
-            message = await connection.read_response(timeout=math.inf)
+            message = await self._next(connection)
             self._heard = time.monotonic()
-            if message[0] == b"message":
+            if message[0] in (b"message", b"smessage"):
                 if message[1] == CONTROL_CHANNEL:
                     self._gaps.mark(keys.CONTROL)
                 else:
                     self._take(message[1], message[2])
-            elif message[0] == b"subscribe":
+            elif message[0] in (b"subscribe", b"ssubscribe"):
                 self._confirm(message[1])
+            elif message[0] == b"sunsubscribe":
+                self._dropped(message[1])
             elif message[0] == b"pong" and message[1]:
                 metrics.reader_answer.observe(self._heard - float(message[1]))
             count += 1
             if count % limits.BURST_MESSAGES == 0:
                 # A flood of events must leave turns of the loop to everything else.
                 await asyncio.sleep(0)
+
+    async def _next(self, connection: Connection) -> Any:
+        return await connection.read_response(timeout=math.inf)
+
+    def _dropped(self, channel: bytes) -> None:
+        # Either as we asked, or because the slot went to another server.
+        name = keys.topic_of(channel)
+        if name in self._requested:
+            self._forget_subscription(name)
+            self._elsewhere(name)
+
+    def _forget_subscription(self, name: str) -> None:
+        self._requested.discard(name)
+        self._confirmed.discard(name)
+        # What is not looked at is marked, and so subscribed to, with the next tick.
+        self._gaps.looks.remove(name)
+
+    def _elsewhere(self, name: str) -> None:
+        # A server of a cluster says that the topic is not there.
+        pass
+
+    async def _tell(self, connection: Connection, command: str, names: Iterable[str]) -> None:
+        await store.send(connection, command, *map(keys.channel, names))
 
     def _take(self, channel: bytes, payload: bytes) -> None:
         topic = self._topics.get(keys.topic_of(channel))
@@ -191,12 +279,12 @@ class Reader:
             if left:
                 self._requested.difference_update(left)
                 self._confirmed.difference_update(left)
-                await store.send(connection, "UNSUBSCRIBE", *map(keys.channel, left))
+                await self._tell(connection, "UNSUBSCRIBE", left)
             known = [name for name in names if name in self._topics]
             new = [name for name in known if name not in self._requested]
             if new:
                 self._requested.update(new)
-                await store.send(connection, "SUBSCRIBE", *map(keys.channel, new))
+                await self._tell(connection, "SUBSCRIBE", new)
             read = [self._topics[name] for name in known if name in self._confirmed]
             await self._gaps.fill(read)
             for topic in read:

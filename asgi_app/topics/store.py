@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import hiredis
 from redis.asyncio import Redis
@@ -12,8 +12,8 @@ from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.exceptions import AskError, ClusterDownError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 
 from asgi_app import limits
 from asgi_app.settings import SENTINELS, Settings
@@ -23,8 +23,26 @@ from asgi_app.topics.event import Event
 
 log = logging.getLogger(__name__)
 
+Place = tuple[str, int]
 # The position of a topic, and events of it with their offsets.
 Answer = tuple[Cursor, Sequence[tuple[int, Event]]]
+# A server of a cluster says that the keys are on another one, or on their way there, or nowhere just now.
+ELSEWHERE = (AskError, ClusterDownError, TryAgainError)
+
+
+class Questions(Protocol):
+    """What is asked about many topics together: by this module, and by scattered.py in a cluster."""
+
+    async def read_many(
+        self, redis: Redis, wanted: Sequence[tuple[str, int | None]], count: int = ...
+    ) -> list[Answer | ResponseError]:
+        """The position of each topic, and its events after an offset, at most `count`; none with None."""
+
+    def question(self, at: Sequence[tuple[str, Cursor]]) -> Any:
+        """What `moved` asks about topics."""
+
+    async def moved(self, redis: Redis, questions: Sequence[Any]) -> list[str]:
+        """Those of the topics that may be elsewhere than the questions say."""
 
 
 class Question(NamedTuple):
@@ -35,8 +53,11 @@ class Question(NamedTuple):
     begun: int  # how many of them have a position
 
 
-def connect(settings: Settings) -> Redis:
-    """A client that asks once: each caller knows better than the library when to ask again."""
+def connect(settings: Settings, place: Place | None = None) -> Redis:
+    """A client that asks once: each caller knows better than the library when to ask again.
+
+    `place`: a server of a cluster.
+    """
     password = settings.redis_secret()
     bounds: dict[str, Any] = {
         # The lookup of the name included. While a container is replaced its address answers nothing at all.
@@ -50,7 +71,9 @@ def connect(settings: Settings) -> Redis:
     if password:
         bounds |= {"username": "asgi", "password": password}
     client: Redis
-    if found := SENTINELS.fullmatch(settings.redis_url):
+    if place:
+        client = Redis(host=place[0], port=place[1], **bounds)
+    elif found := SENTINELS.fullmatch(settings.redis_url):
         places = [each.split(":") for each in found[1].split(",")]
         seconds = dict.fromkeys(("socket_connect_timeout", "socket_timeout"), limits.SENTINEL_SECONDS)
         asking = {**seconds, "retry": bounds["retry"], "protocol": 2}
@@ -84,8 +107,8 @@ async def read_many(
         position, entries = next(raw), [] if after is None else next(raw)
         error = next((each for each in (position, entries) if isinstance(each, ResponseError)), None)
         if error is None:
-            now = _cursor(position)
-            answers.append((now, _events(now, entries)))
+            now = cursor_of(position)
+            answers.append((now, events_of(now, entries)))
         elif str(error).startswith("WRONGTYPE"):
             answers.append(error)
         else:
@@ -117,8 +140,8 @@ async def moved(redis: Redis, questions: Sequence[Question]) -> list[str]:
     try:
         await connection.send_packed_command(b"".join([each.packed for each in questions]))
         for each in questions:
-            longer = await _answer(connection)
-            there = await _answer(connection) if each.begun else 0
+            longer = await answer_of(connection)
+            there = await answer_of(connection) if each.begun else 0
             if isinstance(longer, ResponseError) or there != each.begun:
                 # Some are gone, or one key is of another type, or this Redis' users are of before.
                 found += each.topics.values()
@@ -143,7 +166,8 @@ async def send(connection: Connection, *command: str | bytes) -> None:
     await connection.send_command(*command)
 
 
-async def _answer(connection: AbstractConnection) -> Any:
+async def answer_of(connection: AbstractConnection) -> Any:
+    """The next answer; an error of Redis is returned, not raised."""
     try:
         return await connection.read_response()
     except ResponseError as error:
@@ -170,12 +194,14 @@ async def about(redis: Redis) -> dict[str, Any]:
     return found
 
 
-def _cursor(answer: list[bytes | None]) -> Cursor:
+def cursor_of(answer: list[bytes | None]) -> Cursor:
+    """From the answer to HMGET."""
     epoch, offset = answer
     return Cursor(epoch.decode(), int(offset)) if epoch and offset else BEGINNING
 
 
-def _events(now: Cursor, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int, Event]]:
+def events_of(now: Cursor, entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int, Event]]:
+    """With their offsets, from the answer to XRANGE."""
     epoch = now.epoch.encode()
     found = []
     for entry, fields in entries:

@@ -10,7 +10,7 @@
 --   order:{boards}        zset   topic of a board -> 0, or since when it has no note (Unix time)
 --   idem:{notes}          hash   Idempotency-Key -> fingerprint of the request, note; its fields expire
 --   idem:{notes}:CLIENT   zset   its keys -> how many bytes were remembered for it until then
--- So creates and deletes declare keys of two slots, and a cluster would refuse them.
+-- So creates and deletes declare keys of two slots, and a cluster would refuse them: the demo does not start on one.
 --
 -- Every other write has a name of its own, `call`. It is remembered in once:{T} for a while, so that the app may
 -- send a call again when the connection was lost before the answer came.

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import corkboard.settings
-from corkboard import StoreUnavailable
+from corkboard import NotConfigured, StoreUnavailable
+from corkboard.cluster import is_cluster
 from corkboard.publish import facts
 from corkboard.store import LibraryBroken, Store, default
 from wsgi_app.metrics import timed
@@ -92,11 +93,16 @@ def check(settings: Settings) -> None:
     """Loads the functions before the first request. Without Redis it logs a warning and returns.
 
     Raises:
-        SystemExit: Redis refuses the functions; the message is one line.
+        SystemExit: Redis refuses the functions, or is a cluster; the message is one line.
     """
+    if is_cluster(corkboard.settings.load().url):
+        raise SystemExit(
+            "CORKBOARD_URL is invalid: expected one Redis, or Sentinels. Unlike the kit, the demo needs one "
+            "master: a note, the list of boards and the Idempotency-Keys change in one step"
+        )
     try:
         connect(settings).load()
-    except LibraryBroken as error:
+    except (LibraryBroken, NotConfigured) as error:
         raise SystemExit(str(error)) from None
     except StoreUnavailable as error:
         log.warning("%s; answering 503 until it does", error)
