@@ -63,7 +63,7 @@ class Cluster:
     def ask(self, commands: Sequence[Command], until: float, *, repeat: bool = False) -> list[Any]:
         """As `Pool.ask`, on the master that has the key of the first command.
 
-        While the first command is refused, because its keys are elsewhere or on their way, all are sent again.
+        While the first command is refused, as its keys are elsewhere or on their way, all are sent again.
         """
         slot = _slot(commands[0])
         while True:

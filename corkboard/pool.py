@@ -49,7 +49,7 @@ class Pool:
     """
 
     def __init__(self, url: str, size: int, is_gone: Callable[[], bool] = lambda: False) -> None:
-        """Makes no connection yet. `is_gone`: asked after each try that failed; if so, it was the last one."""
+        """Makes no connection yet. `is_gone`: asked after a try that failed; if so, it was the last one."""
         # A call that got no answer may have been carried out. What may be repeated is decided here.
         once = Retry(NoBackoff(), 0)
         options: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A Redis Cluster: a reader for each master, and each topic with the reader of the master that has its slot."""
+"""A Redis Cluster: a reader for each master, and each topic with the reader of the master that has it."""
 
 from __future__ import annotations
 

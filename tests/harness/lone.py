@@ -10,6 +10,7 @@ from typing import Self
 from local.settings import ROOT
 from tests.harness.clients import http, wait_for
 from tests.harness.local import free_port
+from tests.harness.redis_cluster import RedisCluster
 from tests.harness.redis_server import RedisServer
 
 KEY = "x" * 32
@@ -18,12 +19,12 @@ KEY = "x" * 32
 class LoneSidecar:
     """One of them. Like a stack it has a `base_url`. It finds Redis at `port`, or at that of the server."""
 
-    def __init__(self, server: RedisServer, port: int | None = None, **settings: str) -> None:
+    def __init__(self, server: RedisServer | RedisCluster, port: int | None = None, **settings: str) -> None:
         own = free_port()
         self.base_url = f"http://127.0.0.1:{own}"
         self._environment = {
             "PATH": os.environ["PATH"],
-            "REDIS_URL": f"redis://127.0.0.1:{port or server.port}/0",
+            "REDIS_URL": server.url(port),
             "REDIS_PASSWORD_FILE": str(server.folder / "asgi" / "redis_password"),
             "SECRET_KEY": KEY,
             "ASGI_HOST": "127.0.0.1",

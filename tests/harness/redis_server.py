@@ -56,6 +56,10 @@ class RedisServer:
         probe = Redis(port=self.port, username="health", socket_timeout=1)
         wait_for(lambda: _answers(probe), "the server")
 
+    def url(self, port: int | None = None) -> str:
+        """As REDIS_URL has it. `port`: of something in front."""
+        return f"redis://127.0.0.1:{port or self.port}/0"
+
     @property
     def pid(self) -> int:
         """Of the running process."""
