@@ -1,4 +1,4 @@
-"""A Redis Cluster of real servers: sidecars that follow all masters, a slot that moves, a master that dies."""
+"""A Redis Cluster of real servers: sidecars follow all masters, a slot moves, a master dies."""
 
 from __future__ import annotations
 
