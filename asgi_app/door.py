@@ -13,7 +13,7 @@ from asgi_app.settings import Settings
 from asgi_app.tickets import Ticket
 from asgi_app.topics.budget import Allowance, Allowances
 from asgi_app.topics.listener import Listener, Listeners
-from asgi_app.topics.reader import Source
+from asgi_app.topics.source import Source
 
 
 class Door:

@@ -9,7 +9,7 @@ from asgi_app import limits
 from asgi_app.topics.event import Notice
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import Listeners
-from asgi_app.topics.reader import Source
+from asgi_app.topics.source import Source
 from asgi_app.transports.messages import Behind, Current
 
 

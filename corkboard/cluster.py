@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
-from redis.exceptions import AskError, ClusterDownError, RedisError, TryAgainError
+from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -24,6 +24,8 @@ FORM = "redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT"
 # Nothing was carried out: another server has the slot (MOVED), part of it is on its way (ASK, TRYAGAIN), or
 # nobody has it. An ASK is not followed: who listens hears the old server until all of the slot has moved.
 ELSEWHERE = (AskError, TryAgainError, ClusterDownError)
+# What one server of a cluster answers to somebody who takes it for the only one.
+ONE_OF_MANY = (AskError, ClusterCrossSlotError)
 # Between two questions about which server has what.
 LOOK_SECONDS = 0.1
 

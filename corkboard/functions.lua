@@ -6,7 +6,7 @@
 -- Keys of a topic T, all with the hash tag {T}, so that they live in one slot of a cluster:
 --   topic:{T}    hash    epoch, offset: the position of the topic. After an earlier history has ended also
 --                        past: the last offset of that history; ground: a number above all versions that it gave out.
---                        In a cluster also master: the mark of the master that wrote there last, NODE/TERM/REPLID
+--                        In a cluster also master: the mark of the master that wrote there last, NODE/TERM
 --   stream:{T}   stream  the last events; the entry OFFSET-0 has the field `event`
 --   once:{T}     hash    key of an event -> its id; fields expire
 -- Beside them revoked:{control}, a zset: subject -> tickets issued until then (Unix time) are void, and
@@ -32,12 +32,13 @@ end
 -- somebody, and for commands that know no exception, such as the loading of another version's functions.
 local FULL = 0.95
 
--- What INFO says about this server. Nil when this user may not run INFO: then only Redis' own memory limit applies,
--- and failovers are not noticed.
+-- What INFO says about this server. Empty when this user may not run INFO: then only Redis' own memory limit applies,
+-- and failovers are not noticed. A server of a cluster has a mark. Its term is another one after each failover, and
+-- after it has taken over a slot that another server had.
 local function ask()
   local info = redis.pcall('INFO', 'server', 'memory', 'replication', 'cluster')
   if type(info) ~= 'string' then
-    return nil
+    return {}
   end
   local function number(name)
     return tonumber(string.match(info, '\n' .. name .. ':(%d+)'))
@@ -53,11 +54,10 @@ local function ask()
     id = string.match(info, '\nmaster_replid:(%x+)') or '',
   }
   if string.find(info, '\ncluster_enabled:1', 1, true) then
-    -- What this user may not ask is left out. Then every restart of a master counts as a failover.
     local node, said = redis.pcall('CLUSTER', 'MYID'), redis.pcall('CLUSTER', 'INFO')
-    local term = type(said) == 'string' and string.match(said, 'cluster_my_epoch:(%d+)') or ''
-    found.term = (type(node) == 'string' and node or '') .. '/' .. term
-    found.mark = found.term .. '/' .. found.id
+    local term = type(said) == 'string' and string.match(said, 'cluster_my_epoch:(%d+)')
+    -- Where this user may not ask, every restart of a master counts as a failover.
+    found.mark = type(node) == 'string' and term and node .. '/' .. term or found.id
   end
   return found
 end
@@ -74,14 +74,15 @@ local function about()
   return answer
 end
 
--- The error for a caller that would add something to a full Redis, else nil. The table `a` belongs to this call alone,
--- and keeps the result of about().
+-- The same, once for a call: neither the master nor its term can change meanwhile. The table `a` belongs to the call.
+local function server(a)
+  a.about = a.about or about()
+  return a.about
+end
+
+-- The error for a caller that would add something to a full Redis, else nil.
 local function full(a)
-  local found = about()
-  if a then
-    a.about = found
-  end
-  return found and found.full and redis.error_reply('OOM nothing is added: the rest of maxmemory is for deletes') or nil
+  return server(a or {}).full and redis.error_reply('OOM nothing is added: the rest of maxmemory is for deletes') or nil
 end
 
 local FENCE = 'fence:{master}'
@@ -106,15 +107,15 @@ local known, known_by, known_era
 -- and with it new epochs, before its first event. A master that restarts finds its own mark. It returns '' where the
 -- mark cannot be read, and in a cluster, which has several masters.
 local function era(a)
-  local me = a.about or about()
-  if me and me.mark then
+  local me = server(a)
+  if me.mark then
     return ''
   end
   local mark = redis.pcall('GET', FENCE)
   if mark and mark == known and me == known_by then
     return known_era
   end
-  if not me or (mark and mark.err) then
+  if not me.id or (mark and mark.err) then
     return ''
   end
   known, known_era = succeed(mark, me)
@@ -125,27 +126,19 @@ local function era(a)
   return known_era
 end
 
--- Whether a topic's mark says that this master of a cluster wrote there last, and has been the master since. A failover
--- gives a node a new term, and so does taking over a slot; a process that was the master all the time has the same id.
--- A mark of another node may be that of a master which has died, or from which the slot was moved: nothing here tells
--- that nobody wrote in between and was lost. So both begin a new epoch.
-local function wrote_last(mark, me)
-  local term, id = string.match(mark or '', '^(.*)/(%x*)$')
-  return id == me.id or (term == me.term and string.find(term, '^%w+/%d+$') ~= nil)
-end
-
--- The epoch of a topic for what is about to be written; a new one where there is none, or where it is of another era or
--- another master of a cluster. The era is read once per call: the master cannot change during a call.
+-- The epoch of a topic for what is about to be written; a new one where there is none, or where it is of another era.
+-- Also where another master of a cluster wrote last, or this one in another term. Whether that master died, or the slot
+-- was moved, and whether somebody wrote in between and was lost, nothing here tells.
 local function epoch_of(topic, a)
   a.era = a.era or era(a)
-  local meta, me = 'topic:{' .. topic .. '}', a.about or about() or {}
-  local known = redis.call('HMGET', meta, 'epoch', 'master')
-  local epoch, mark = known[1], known[2]
-  local is_mine = not me.mark or wrote_last(mark, me)
-  if me.mark and me.mark ~= mark then
+  local meta, me = 'topic:{' .. topic .. '}', server(a)
+  local epoch = redis.call('HGET', meta, 'epoch')
+  local goes_on = epoch and string.sub(epoch, 1, #a.era) == a.era
+  if me.mark and redis.call('HGET', meta, 'master') ~= me.mark then
     redis.call('HSET', meta, 'master', me.mark)
+    goes_on = false
   end
-  if epoch and is_mine and string.sub(epoch, 1, #a.era) == a.era then
+  if goes_on then
     return epoch
   end
   if epoch then
@@ -171,8 +164,7 @@ local function append(topic, a, data)
     .. ',"request_id":' .. cjson.encode(a.request_id) .. ',"data":' .. data .. '}'
   redis.call('XADD', stream, 'MAXLEN', '=', a.history, string.format('%d-0', offset), 'event', event)
   -- In a cluster PUBLISH would go to every server. This one goes to those that have the slot.
-  local is_cluster = (a.about or about() or {}).mark
-  redis.call(is_cluster and 'SPUBLISH' or 'PUBLISH', 'event:{' .. topic .. '}', id .. ' ' .. event)
+  redis.call(server(a).mark and 'SPUBLISH' or 'PUBLISH', 'event:{' .. topic .. '}', id .. ' ' .. event)
   return id, offset
 end
 

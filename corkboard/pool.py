@@ -107,6 +107,14 @@ class Pool:
         finally:
             self._turns.put(None)
 
+    def ask_each(self, commands: Sequence[Command], until: float) -> list[Any]:
+        """As `ask`, for commands that only read."""
+        return self.ask(commands, until, repeat=True)
+
+    def ask_all(self, commands: Sequence[Command], until: float) -> list[Any]:
+        """As `ask`, for what every server is to have."""
+        return self.ask(commands, until, repeat=True)
+
     def _ask(self, commands: Sequence[Command], until: float, repeat: bool) -> list[Any]:
         begun = time.monotonic()
         while True:

@@ -112,22 +112,17 @@ def send(
     """
     if not events:
         return []
-    about: dict[str, Any] = {"keep": keep, "read_at": read_at, "fresh": fresh, "gone_keep": gone_keep}
-    keys, arguments = words(events, **about, gone=gone)
+    keys, arguments = words(events, keep=keep, read_at=read_at, fresh=fresh, gone=gone, gone_keep=gone_keep)
     for event in events:
         for record in recorders:
             record(event)
     if settings.load().off:
         return [NOWHERE] * len(events)
-    if store.default().is_cluster:
-        return _send_by_topic(events, gone, about, seconds)
-    return _call(events, keys, arguments, seconds)
-
-
-def _send_by_topic(
-    events: Sequence[Event], gone: Sequence[Event], about: dict[str, Any], seconds: float
-) -> list[str]:
+    target = store.default()
+    if not target.is_cluster:
+        return _call(target, events, keys, arguments, seconds)
     # Topics are on different servers. Each has a call of its own, which declares all keys that it uses.
+    about: dict[str, Any] = {"keep": keep, "read_at": read_at, "fresh": fresh, "gone_keep": gone_keep}
     until = time.monotonic() + seconds
     ids = [""] * len(events)
     topics: dict[str, list[int]] = {event.topic: [] for event in (*events, *gone)}
@@ -139,19 +134,22 @@ def _send_by_topic(
         has_memory = len(numbers) == 0 or any(event.key for event in some)
         names = ("topic", "stream", "once") if has_memory else ("topic", "stream")
         keys = [f"{name}:{{{topic}}}" for name in names]
-        found = _call(some, keys, arguments, max(0.0, until - time.monotonic()))
+        found = _call(target, some, keys, arguments, max(0.0, until - time.monotonic()))
         for number, id_ in zip(numbers, found):
             ids[number] = id_
     return ids
 
 
 def _call(
-    events: Sequence[Event], keys: Sequence[str], arguments: Sequence[str | bytes], seconds: float
+    target: store.Store,
+    events: Sequence[Event],
+    keys: Sequence[str],
+    arguments: Sequence[str | bytes],
+    seconds: float,
 ) -> list[str]:
-    is_harmless = all(event.key for event in events)
     try:
-        answer: list[bytes] = store.default().call(
-            "publish", keys, *arguments, repeat=is_harmless, seconds=seconds
+        answer: list[bytes] = target.call(
+            "publish", keys, *arguments, repeat=all(event.key for event in events), seconds=seconds
         )
     except ResponseError as error:
         if str(error).startswith("LATE"):

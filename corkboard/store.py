@@ -14,9 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from redis.exceptions import (
-    AskError,
     AuthenticationError,
-    ClusterCrossSlotError,
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -27,7 +25,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from corkboard import cluster, settings
-from corkboard.cluster import ELSEWHERE, Cluster
+from corkboard.cluster import Cluster
 from corkboard.exchange import Command
 from corkboard.pool import Pool, Refused
 
@@ -43,10 +41,9 @@ MARK = ("PUBLISH", "event:{}", "")
 # In a cluster nothing that is published reaches a replica in this way: there it is a key that expires.
 MARK_SECONDS = "1"
 
+WRONG_ADDRESS = f"CORKBOARD_URL names one server of a Redis Cluster: expected {cluster.FORM}"
+
 Observe = Callable[[str], AbstractContextManager[None]]
-
-
-_CLUSTER = f"CORKBOARD_URL names one server of a Redis Cluster: expected {cluster.FORM}"
 
 
 class StoreUnavailable(Exception):
@@ -129,13 +126,13 @@ class Store:
         command = self.command(function, keys, *arguments, read=read)
         until = time.monotonic() + seconds
         repeat = repeat or read
-        with _Observed(self._observe(function)):
+        with _Observed(self._observe(function), self.is_cluster):
             commands = [command] if read else [command, *self._confirmation(seconds, keys)]
-            answer, *waited = self._ask(commands, until, repeat)
+            answer, *waited = self._servers().ask(commands, until, repeat=repeat)
             if isinstance(answer, ResponseError) and "function not found" in str(answer).lower():
                 # An emptied, restored or upgraded server: nothing ran yet, so it is safe to call again.
                 self._load(until)
-                answer, *waited = self._ask(commands, until, repeat)
+                answer, *waited = self._servers().ask(commands, until, repeat=repeat)
             if isinstance(answer, ResponseError):
                 raise answer
             if waited:
@@ -176,8 +173,8 @@ class Store:
             StoreUnavailable: no answer within `seconds`.
             ResponseError: of the first command that Redis refuses; the others were carried out.
         """
-        with _Observed(self._observe(str(commands[0][0]).lower())):
-            answers = self._ask(commands, time.monotonic() + seconds, repeat=True, each=True)
+        with _Observed(self._observe(str(commands[0][0]).lower()), self.is_cluster):
+            answers = self._servers().ask_each(commands, time.monotonic() + seconds)
             for answer in answers:
                 if isinstance(answer, ResponseError):
                     raise answer
@@ -193,58 +190,40 @@ class Store:
             StoreUnavailable: Redis does not answer.
             LibraryBroken: Redis refuses the source.
         """
-        with _Observed(self._observe("function_load")):
+        with _Observed(self._observe("function_load"), self.is_cluster):
             until = time.monotonic() + ANSWER_SECONDS
-            (about,) = self._ask([("INFO", "cluster")], until, repeat=True)
+            (about,) = self._servers().ask([("INFO", "cluster")], until, repeat=True)
             if not self.is_cluster and isinstance(about, bytes) and b"cluster_enabled:1" in about:
-                raise settings.NotConfigured(_CLUSTER)
+                raise settings.NotConfigured(WRONG_ADDRESS)
             self._load(until)
 
     def _load(self, until: float) -> None:
-        self._check_process()
-        loading = [("FUNCTION", "LOAD", "REPLACE", self._source)]
-        if isinstance(self._pool, Cluster):
-            (answer,) = self._pool.ask_all(loading, until)
-        else:
-            (answer,) = self._pool.ask(loading, until, repeat=True)
+        (answer,) = self._servers().ask_all([("FUNCTION", "LOAD", "REPLACE", self._source)], until)
         if isinstance(answer, ResponseError):
             if _means_unavailable(answer):
                 raise answer
             raise LibraryBroken(f"Redis refuses the functions: {answer}") from answer
         log.info("functions loaded", extra={"version": self.version})
 
-    def _ask(self, commands: Sequence[Command], until: float, repeat: bool, each: bool = False) -> list[Any]:
-        self._check_process()
-        if isinstance(self._pool, Cluster):
-            return (
-                self._pool.ask_each(commands, until)
-                if each
-                else self._pool.ask(commands, until, repeat=repeat)
-            )
-        answers = self._pool.ask(commands, until, repeat=repeat)
-        if any(isinstance(answer, (AskError, ClusterCrossSlotError)) for answer in answers):
-            raise settings.NotConfigured(_CLUSTER)
-        return answers
-
-    def _check_process(self) -> None:
+    def _servers(self) -> Pool | Cluster:
         if self._process != os.getpid():
             # After a fork the connections are the parent's, and what its threads had locked stays locked.
             self._pool = self._new_pool()
             self._process = os.getpid()
+        return self._pool
 
     def _new_pool(self) -> Pool | Cluster:
-        return (
-            Cluster(self._url, self._connections) if self.is_cluster else Pool(self._url, self._connections)
-        )
+        kind = Cluster if self.is_cluster else Pool
+        return kind(self._url, self._connections)
 
 
 class _Observed:
     """Around a call: measures it, and raises StoreUnavailable where it failed because Redis is away."""
 
-    __slots__ = ("_inner",)
+    __slots__ = ("_inner", "_is_cluster")
 
-    def __init__(self, inner: AbstractContextManager[None]) -> None:
-        self._inner = inner
+    def __init__(self, inner: AbstractContextManager[None], is_cluster: bool) -> None:
+        self._inner, self._is_cluster = inner, is_cluster
 
     def __enter__(self) -> None:
         self._inner.__enter__()
@@ -263,6 +242,8 @@ class _Observed:
             raise StoreUnavailable(f"Redis does not answer: {error}") from error
         if isinstance(error, OutOfMemoryError):
             raise StoreFull(f"Redis is full: {error}") from error
+        if isinstance(error, cluster.ONE_OF_MANY) and not self._is_cluster:
+            raise settings.NotConfigured(WRONG_ADDRESS) from error
         if isinstance(error, RedisError) and _means_unavailable(error):
             raise StoreUnavailable(f"Redis refuses: {error}") from error
 
@@ -270,9 +251,8 @@ class _Observed:
 def _means_unavailable(error: RedisError) -> bool:
     # redis-py has no class for a disk that refuses writes, a script that hogs Redis, or missing replicas.
     # Of a cluster: a slot that is being moved, or that no server has.
-    return isinstance(error, (OutOfMemoryError, ReadOnlyError, MasterDownError, *ELSEWHERE)) or str(
-        error
-    ).startswith(("MISCONF", "BUSY", "NOREPLICAS"))
+    kinds = (OutOfMemoryError, ReadOnlyError, MasterDownError, *cluster.ELSEWHERE)
+    return isinstance(error, kinds) or str(error).startswith(("MISCONF", "BUSY", "NOREPLICAS"))
 
 
 def _tag(key: str) -> str:

@@ -21,12 +21,10 @@ log = logging.getLogger(__name__)
 class Gaps:
     """Collects names of topics, and fills the topics from their streams, many in one round trip."""
 
-    def __init__(
-        self, redis: Redis, questions: store.Questions, on_elsewhere: Callable[[str], None] = lambda _: None
-    ) -> None:
-        """`on_elsewhere`: called with the name of a topic that is on another server of a cluster."""
-        self._redis = redis
-        self._questions, self._on_elsewhere = questions, on_elsewhere
+    on_elsewhere: Callable[[], None]  # called when a topic is on another server of a cluster
+
+    def __init__(self, redis: Redis, questions: store.Questions) -> None:
+        self._redis, self._questions = redis, questions
         self._marked: set[str] = set()
         self._work = asyncio.Event()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
@@ -147,7 +145,7 @@ class Gaps:
                 self.looks.remove(topic.name)
                 if pending:
                     self._waiting.setdefault(topic.name, []).extend(pending)
-                self._on_elsewhere(topic.name)
+                self.on_elsewhere()
                 continue
             if isinstance(answer, ResponseError):
                 log.error("cannot read %s: %s", topic.name, answer)

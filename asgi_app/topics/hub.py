@@ -14,7 +14,7 @@ from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.event import Batch, Event
 from asgi_app.topics.history import History
 from asgi_app.topics.listener import Listener
-from asgi_app.topics.reader import Source
+from asgi_app.topics.source import Source
 from asgi_app.topics.topic import Topic
 from asgi_app.topics.whispers import Whispers
 

@@ -8,9 +8,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
 
-from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
 from redis.exceptions import AskError, ClusterCrossSlotError, RedisError, ResponseError
 
@@ -28,49 +26,6 @@ CLUSTER = "REDIS_URL names one server of a Redis Cluster: expected redis+cluster
 CONTROL_CHANNEL = keys.CONTROL.encode()
 
 
-class Source(Protocol):
-    """Where a process has its events from: one Redis, or in a cluster several."""
-
-    redis: Redis  # for what the processes keep for each other
-
-    @property
-    def ready(self) -> bool:
-        """Whether events arrive here."""
-
-    @property
-    def serves(self) -> bool:
-        """Whether it is ready, or was so a moment ago and is likely to be so again soon."""
-
-    @property
-    def silence(self) -> float:
-        """Seconds since the last sign of life from Redis."""
-
-    @property
-    def late(self) -> float:
-        """For how many seconds events may be missing here."""
-
-    def is_revoked(self, subject: str, issued: float) -> bool:
-        """Whether a ticket of `subject` that was issued then (Unix time) was revoked."""
-
-    def follow(self, topic: Topic) -> None:
-        """Keeps `topic` at the stream's end from now on."""
-
-    def unfollow(self, topic: Topic) -> None:
-        """Ends `follow`."""
-
-    async def refresh(self, topic: Topic) -> None:
-        """Returns when `topic` has been compared with the stream, after this call."""
-
-    async def read(self, name: str, after: int, count: int) -> store.Answer | ResponseError:
-        """The position of a topic, and its events after an offset."""
-
-    async def run(self) -> None:
-        """Runs until it is cancelled. Never fails."""
-
-    async def close(self) -> None:
-        """Closes the connections to Redis."""
-
-
 class Reader:
     """Follows topics. Whatever goes wrong ends the session with Redis; the next session reads every gap."""
 
@@ -86,7 +41,7 @@ class Reader:
         self._requested: set[str] = set()  # SUBSCRIBE was sent in this session
         self._confirmed: set[str] = set()  # and answered
         # The control channel is marked like a topic: a message there only says that something changed.
-        self._gaps = Gaps(self.redis, self.questions, self._elsewhere)
+        self._gaps = Gaps(self.redis, self.questions)
         self._revoked: dict[str, float] = {}  # subject -> tickets issued until then (Unix time) are void
         self._heard = self._complete_until = time.monotonic()
         self._listening = False
@@ -192,7 +147,11 @@ class Reader:
     async def _receive(self, connection: Connection) -> None:
         count = 0
         while True:
-            message = await self._next(connection)
+            try:
+                message = await connection.read_response(timeout=math.inf)
+            except store.ELSEWHERE as error:
+                self._refused(error)
+                continue
             self._heard = time.monotonic()
             if message[0] in (b"message", b"smessage"):
                 if message[1] == CONTROL_CHANNEL:
@@ -201,33 +160,21 @@ class Reader:
                     self._take(message[1], message[2])
             elif message[0] in (b"subscribe", b"ssubscribe"):
                 self._confirm(message[1])
-            elif message[0] == b"sunsubscribe":
-                self._dropped(message[1])
             elif message[0] == b"pong" and message[1]:
                 metrics.reader_answer.observe(self._heard - float(message[1]))
+            elif message[0] == b"sunsubscribe":
+                self._ended(message[1])
             count += 1
             if count % limits.BURST_MESSAGES == 0:
                 # A flood of events must leave turns of the loop to everything else.
                 await asyncio.sleep(0)
 
-    async def _next(self, connection: Connection) -> Any:
-        return await connection.read_response(timeout=math.inf)
+    def _refused(self, error: ResponseError) -> None:
+        # A subscription, by a server of a cluster.
+        raise error
 
-    def _dropped(self, channel: bytes) -> None:
-        # Either as we asked, or because the slot went to another server.
-        name = keys.topic_of(channel)
-        if name in self._requested:
-            self._forget_subscription(name)
-            self._elsewhere(name)
-
-    def _forget_subscription(self, name: str) -> None:
-        self._requested.discard(name)
-        self._confirmed.discard(name)
-        # What is not looked at is marked, and so subscribed to, with the next tick.
-        self._gaps.looks.remove(name)
-
-    def _elsewhere(self, name: str) -> None:
-        # A server of a cluster says that the topic is not there.
+    def _ended(self, channel: bytes) -> None:
+        # A subscription, by a server of a cluster.
         pass
 
     async def _tell(self, connection: Connection, command: str, names: Iterable[str]) -> None:

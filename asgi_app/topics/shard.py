@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import hiredis
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from asgi_app.settings import Settings
 from asgi_app.topics import keys, scattered, store
@@ -35,6 +35,7 @@ class Shard(Reader):
         self.place = place
         self.knows_revoked = False
         self._on_elsewhere, self._has_revoked = on_elsewhere, has_revoked
+        self._gaps.on_elsewhere = on_elsewhere
 
     @property
     def is_idle(self) -> bool:
@@ -57,17 +58,21 @@ class Shard(Reader):
         finally:
             self._on_elsewhere()  # the master may have a successor
 
-    async def _next(self, connection: Connection) -> Any:
-        while True:
-            try:
-                return await super()._next(connection)
-            except store.ELSEWHERE:
-                # The answer to a SSUBSCRIBE, which does not say to which.
-                for name in self._requested - self._confirmed:
-                    self._forget_subscription(name)
-                self._on_elsewhere()
+    def _refused(self, error: ResponseError) -> None:  # noqa: ARG002
+        # The answer to a SSUBSCRIBE, which does not say to which.
+        self._forget(self._requested - self._confirmed)
 
-    def _elsewhere(self, name: str) -> None:  # noqa: ARG002
+    def _ended(self, channel: bytes) -> None:
+        # Either as we asked, or because the slot went to another server.
+        if (name := keys.topic_of(channel)) in self._requested:
+            self._forget({name})
+
+    def _forget(self, names: set[str]) -> None:
+        self._requested -= names
+        self._confirmed -= names
+        for name in names:
+            # What is not looked at is marked, and so subscribed to, with the next tick.
+            self._gaps.looks.remove(name)
         self._on_elsewhere()
 
     async def _tell(self, connection: Connection, command: str, names: Iterable[str]) -> None:

@@ -17,8 +17,9 @@ from redis.exceptions import RedisError, ResponseError
 from asgi_app import limits, tasks
 from asgi_app.settings import CLUSTER, Settings
 from asgi_app.topics import keys, store
-from asgi_app.topics.reader import Reader, Source
+from asgi_app.topics.reader import Reader
 from asgi_app.topics.shard import Shard
+from asgi_app.topics.source import Source
 from asgi_app.topics.store import Place
 from asgi_app.topics.topic import Topic
 
