@@ -6,7 +6,8 @@
 -- Keys of a topic T, all with the hash tag {T}, so that they live in one slot of a cluster:
 --   topic:{T}    hash    epoch, offset: the position of the topic. After an earlier history has ended also
 --                        past: the last offset of that history; ground: a number above all versions that it gave out.
---                        In a cluster also master: the mark of the master that wrote there last, NODE/TERM
+--                        In a cluster also master: the mark of the master that wrote there last, NODE/TERM; and waited,
+--                        which is written before WAIT
 --   stream:{T}   stream  the last events; the entry OFFSET-0 has the field `event`
 --   once:{T}     hash    key of an event -> its id; fields expire
 -- Beside them revoked:{control}, a zset: subject -> tickets issued until then (Unix time) are void, and

@@ -38,8 +38,9 @@ MARGIN_SECONDS = 0.4
 # WAIT covers what its own connection wrote. A repeated call writes nothing, and the first call may have used
 # another connection. So this is written before WAIT: a replica that has it has the first call's write, too.
 MARK = ("PUBLISH", "event:{}", "")
-# In a cluster nothing that is published reaches a replica in this way: there it is a key that expires.
-MARK_SECONDS = "1"
+# In a cluster nothing that is published reaches a replica in this way. There it is a field of the topic: of a
+# slot that is being moved, only keys that are still there may be written. Elsewhere it is a key that expires.
+MARK_FIELD, MARK_SECONDS = "waited", "1"
 
 WRONG_ADDRESS = f"CORKBOARD_URL names one server of a Redis Cluster: expected {cluster.FORM}"
 
@@ -146,7 +147,9 @@ class Store:
             return []
         mark: Command = MARK
         if self.is_cluster and keys:
-            mark = ("SET", f"fence:{{{_tag(keys[0])}}}", "", "EX", MARK_SECONDS)
+            mark = ("HSET", keys[0], MARK_FIELD, "")
+            if not keys[0].startswith("topic:"):
+                mark = ("SET", f"fence:{{{_tag(keys[0])}}}", "", "EX", MARK_SECONDS)
         milliseconds = max(1, int(1000 * (seconds - MARGIN_SECONDS)))
         return [mark, ("WAIT", str(self._wait_replicas), str(milliseconds))]
 

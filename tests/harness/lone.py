@@ -34,14 +34,18 @@ class LoneSidecar:
         }
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "asgi_app"]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self._environment)
+        self.start()
         self.wait_until_ready()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(30)
+
+    def start(self) -> None:
+        """Starts it; waits for nothing."""
+        command = [sys.executable, "-m", "asgi_app"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self._environment)
 
     def wait_until_ready(self) -> None:
         """Returns when it serves clients."""
