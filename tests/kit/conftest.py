@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from corkboard.store import use
 from tests.harness.redis_server import RedisServer
 
 
@@ -16,6 +17,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests of the same process have set for the kit does not count here."""
     for name in [name for name in os.environ if name.startswith("CORKBOARD_")]:
         monkeypatch.delenv(name)
+    use(None)
 
 
 @pytest.fixture(scope="module")
