@@ -1,12 +1,13 @@
 """Joins and strips the scripts and styles of a folder, so that browsers get fewer and smaller files.
 
-`python -m asgi_app.client.joining FROM TO FIRST` writes the result to TO. It removes comments and indents,
-and puts what a script imports into the script, each module in a function of its own. So that a page runs no
-module twice, what `FIRST`, the page's first script, imports is in that script alone, and all others import it
-from there.
+`python -m asgi_app.client.joining FROM TO FIRST` writes the result to TO. It removes comments, indents and
+spaces around signs, and puts what a script imports into the script, each module in a function of its own. So
+that a page runs no module twice, what `FIRST`, the page's first script, imports is in that script alone, and
+all others import it from there.
 
 Every import has the form `import {…} from "./NAME.js";`, without `as`. An `export {…};` hands on what is
 imported. An exported name must not be assigned to later, and must differ from all other exported names.
+No string is longer than its line.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ INDENT = re.compile(rb"^[ \t]+|^\n", re.MULTILINE)
 IMPORT = re.compile(rb'^import \{([^}]*)\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
 OTHER_IMPORT = re.compile(rb"^import [^\n]*", re.MULTILINE)
 EXPORT = re.compile(rb"^export (?:\{([^}]*)\};\n)?(?=(?:async )?\w+\*? (\w+))?", re.MULTILINE)
-STYLE_COMMENT = re.compile(rb"/\*((?!\*/).)*\*/", re.DOTALL)
+# What separates nothing in a script. Lines with other quotes or slashes stay as they are.
+PLAIN_LINE = re.compile(rb"^[^'`/\n]+$", re.MULTILINE)
+STRING_OR_SPACE = re.compile(rb'"(?:[^"\\\n]|\\.)*"| ?([=*<>?:,;{}()|&!]+) ?')
+# What separates nothing in a style. No string in it may have a space behind one of these signs.
+STYLE_SPACE = re.compile(rb"/\*((?!\*/).)*\*/|(?<=[:;,{}])\s+|\s+(?=\{)|^\s+|;?\s*(?=\})", re.DOTALL)
 
 
 def joined(folder: Path, first: str = "") -> dict[str, bytes]:
@@ -50,7 +55,7 @@ def joined(folder: Path, first: str = "") -> dict[str, bytes]:
         return script, inside
 
     if not first:
-        return {f"{name}.js": join(name)[0] for name in scripts}
+        return {f"{name}.js": _tight(join(name)[0]) for name in scripts}
     name = first.removesuffix(".js")
     script, inside = join(name)
 
@@ -60,7 +65,8 @@ def joined(folder: Path, first: str = "") -> dict[str, bytes]:
 
     script += b"export {%b};\n" % b", ".join(_exports(scripts[other]) for other in inside)
     rest = [other for other in scripts if other not in {name, *inside}]
-    return {first: script, **{f"{other}.js": IMPORT.sub(from_first, scripts[other]) for other in rest}}
+    parts = {first: script, **{f"{other}.js": IMPORT.sub(from_first, scripts[other]) for other in rest}}
+    return {name: _tight(part) for name, part in parts.items()}
 
 
 def _modules(name: str, scripts: dict[str, bytes], inside: list[str]) -> bytes:
@@ -82,6 +88,11 @@ def _exports(script: bytes) -> bytes:
     return b", ".join(one[2] for one in EXPORT.finditer(script) if not one[1])
 
 
+def _tight(script: bytes) -> bytes:
+    """A script without the spaces around its signs. `+` and `-` keep theirs: `a + +b` is not `a++b`."""
+    return PLAIN_LINE.sub(lambda line: STRING_OR_SPACE.sub(lambda one: one[1] or one[0], line[0]), script)
+
+
 def write(folder: Path, target: Path, first: str) -> None:
     """Writes what browsers get of `folder` to `target`, file by file, and removes all other files there.
 
@@ -92,7 +103,7 @@ def write(folder: Path, target: Path, first: str) -> None:
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".js"}
     for name in files:
         if name.endswith(".css"):
-            files[name] = INDENT.sub(b"", STYLE_COMMENT.sub(b"", files[name]))
+            files[name] = STYLE_SPACE.sub(b"", STYLE_SPACE.sub(b"", files[name]))
     files |= joined(folder, first)
     target.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

@@ -3,23 +3,34 @@
  *
  * @typedef {import("./api.js").Failure} Failure
  */
+import { say } from "./api.js";
 import { board } from "./cards.js";
 import { make } from "./elements.js";
 import { goTo } from "./going.js";
-import { addStyle } from "./later.js";
+import { addStyle, later } from "./later.js";
 import { element, t } from "./paper.js";
 import { forget, recents } from "./recents.js";
 import { editTitle } from "./title.js";
 
-const popover = element("boards");
-const field = /** @type {HTMLInputElement} */ (element("board"));
 const address = new URL(`/b/${board}`, location.href).href;
+const keys = later("./keys.js", () => import("./keys.js"));
+const printing = later("./printing.js", () => import("./printing.js"));
+const sayUnloaded = () => say(t("try-later"));
+
+// --- Ways to other boards ------------------------------------------------------------------------
+
+/** @type {HTMLInputElement} */
+const field = make("input", { id: "board", name: "board", required: true, maxLength: 80, placeholder: t("example-board"), dir: "auto", spellcheck: false });
+const button = make("button", {}, t("go"));
+const elsewhere = make(
+  "form", { autocomplete: "off" },
+  make("label", { htmlFor: field.id }, t("go-to-board")),
+  make("div", { className: "row" }, field, button),
+);
 
 field.addEventListener("input", () => field.setCustomValidity(""));
-
-/** Goes to the board that was typed. @param {HTMLFormElement} form */
-export async function go(form) {
-  const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
+elsewhere.addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
+  event.preventDefault();
   const words = field.value.trim();
   if (!words || button.disabled) return;
   button.disabled = true;
@@ -30,22 +41,7 @@ export async function go(form) {
     field.reportValidity();
   }
   button.disabled = false;
-}
-
-export async function copyAddress() {
-  const button = element("copy");
-  const label = button.textContent;
-  try {
-    await navigator.clipboard.writeText(address);
-    button.textContent = t("copied");
-  } catch {
-    // Scripts may use the clipboard on secure origins only.
-    prompt(t("board-address"), address);
-  }
-  setTimeout(() => (button.textContent = label), 2000);
-}
-
-// --- What is in it besides -----------------------------------------------------------------------
+});
 
 const input = make("input", { id: "board-title", maxLength: 80, dir: "auto", autocomplete: "off", placeholder: board });
 const said = make("p", { role: "status" });
@@ -77,6 +73,21 @@ function showRecents() {
   }));
 }
 
+// --- Ways to share this one ----------------------------------------------------------------------
+
+const copy = make("button", { type: "button", textContent: t("copy-address") });
+copy.addEventListener("click", async () => {
+  const label = copy.textContent;
+  try {
+    await navigator.clipboard.writeText(address);
+    copy.textContent = t("copied");
+  } catch {
+    // Scripts may use the clipboard on secure origins only.
+    prompt(t("board-address"), address);
+  }
+  setTimeout(() => (copy.textContent = label), 2000);
+});
+
 const code = make("button", { type: "button", textContent: t("qr-code"), ariaExpanded: "false" });
 const picture = make("img", { alt: t("qr-of", { address }), hidden: true });
 picture.addEventListener("error", () => {
@@ -101,15 +112,33 @@ file.addEventListener("click", () => {
   file.download = `${board}-${new Date().toISOString().slice(0, 10)}.ndjson`;
 });
 
-addStyle("./boards.css").catch(() => undefined);
-popover.prepend(title);
-element("go").after(recent);
-popover.append(make("div", { className: "ways" }, element("copy"), share, code, file), picture);
-const recall = editTitle(title, input, said);
+// --- The rest ------------------------------------------------------------------------------------
 
-/** Updates what may have changed since the menu was last open. */
-export function open() {
+const paper = make("button", { type: "button", className: "plain", textContent: t("print") });
+paper.addEventListener("click", () =>
+  printing().then(({ printBoard }) => printBoard().catch(({ message }) => say(message)), sayUnloaded));
+const help = make("button", { type: "button", className: "plain", textContent: t("keys") });
+help.addEventListener("click", () => keys().then(({ openSheet }) => openSheet(), sayUnloaded));
+
+const popover = make(
+  "div", { id: "boards", popover: "auto" },
+  title, elsewhere, recent,
+  make("p", {}, t("who-sees")),
+  make("p", { className: "links" }, paper, help, make("a", { href: "/docs" }, t("for-programs"))),
+  make("div", { className: "ways" }, copy, share, code, file),
+  picture,
+);
+const recall = editTitle(title, input, said);
+// Updates what may have changed since it was open last.
+popover.addEventListener("beforetoggle", (/** @type {ToggleEvent} */ { newState }) => {
+  if (newState !== "open") return;
   said.textContent = "";
   recall();
   showRecents();
-}
+});
+addStyle("./boards.css").catch(() => undefined);
+element("select").parentElement.append(popover);
+printing().catch(() => undefined);
+
+/** Opens it. Once it is made, its button does so without a script. */
+export const open = () => popover.togglePopover(true);

@@ -6,8 +6,9 @@
 import { say } from "./api.js";
 import { LONGEST, remove } from "./cards.js";
 import { draft, keepDraft } from "./drafts.js";
+import { makeEditor } from "./editor.js";
 import { schedule } from "./layout.js";
-import { element, t } from "./paper.js";
+import { t } from "./paper.js";
 import { wishNew } from "./pinning.js";
 import { change } from "./undo.js";
 import { bodyOf } from "./wishes.js";
@@ -16,7 +17,7 @@ import { bodyOf } from "./wishes.js";
 export function edit(card) {
   const paper = /** @type {HTMLElement} */ (card.item?.firstElementChild);
   if (card.editor) return /** @type {HTMLElement} */ (paper.querySelector("textarea")).focus();
-  const form = element("editor").content.firstElementChild.cloneNode(true);
+  const form = makeEditor();
   const [field, message, conflict] = ["textarea", ".message", ".conflict"].map((name) => form.querySelector(name));
   const [mine, theirs] = conflict.querySelectorAll("button");
   const begun = draft(card.note.id);

@@ -6,6 +6,7 @@
 import { filter } from "./cards.js";
 import { reveal } from "./folding.js";
 import { element, list, sorted, t } from "./paper.js";
+import { toast } from "./undo.js";
 
 const PAUSE = 180;
 const finder = element("finder");
@@ -81,6 +82,11 @@ function mark() {
   }
   CSS.highlights.set("found", new Highlight(...ranges));
   reveal(ranges);
+}
+
+/** Says that a note which was just pinned does not match the search. @param {Refresh} refresh */
+export function sayHidden(refresh) {
+  toast(t("not-matching"), t("show-everything"), () => showEverything(refresh));
 }
 
 /** @param {Refresh} refresh */

@@ -49,7 +49,10 @@ export function addStyle(name) {
   });
 }
 
-const first = [once(addLateWords), once(() => addStyle("./late.css"))];
+const addLateStyle = once(() => addStyle("./late.css"));
+// It has what is seen in the system's colours.
+if (matchMedia("(forced-colors: active)").matches) addLateStyle().catch(() => undefined);
+const first = [once(addLateWords), addLateStyle];
 
 /** Makes a function that loads a module once; when that fails, the next call tries again.
  * @template T @param {string} name @param {() => Promise<T>} load */

@@ -47,13 +47,11 @@ const selecting = later("./selecting.js", () => import("./selecting.js"));
 const boards = later("./boards.js", () => import("./boards.js"));
 const folding = later("./folding.js", () => import("./folding.js"));
 const titling = later("./title.js", () => import("./title.js"));
-const undoing = later("./undo.js", () => import("./undo.js"));
 const news = later("./news.js", () => import("./news.js"));
 const keeping = later("./offline.js", () => import("./offline.js"));
 const meeting = later("./people.js", () => import("./people.js"));
 const sending = later("./outbox.js", () => import("./outbox.js"));
 const keys = later("./keys.js", () => import("./keys.js"));
-const printing = later("./printing.js", () => import("./printing.js"));
 const deciding = later("./undecided.js", () => import("./undecided.js"));
 
 /** Handles actions whose module could not be loaded. */
@@ -93,17 +91,8 @@ on("keydown", document.body, (event) => {
   event.preventDefault();
   keys().then(({ press }) => press(event.key), sayUnloaded);
 });
-on("click", element("keys"), () => keys().then(({ openSheet }) => openSheet(), sayUnloaded));
-on("click", element("print"), () =>
-  printing().then(({ printBoard }) => printBoard().catch(({ message }) => say(message)), sayUnloaded));
-on("submit", element("go"), (event) => {
-  event.preventDefault();
-  boards().then(({ go }) => go(event.target), sayUnloaded);
-});
-on("click", element("copy"), () => boards().then(({ copyAddress }) => copyAddress(), sayUnloaded));
-on("toggle", element("boards"), ({ newState }) => {
-  if (newState === "open") boards().then(({ open }) => open(), sayUnloaded);
-});
+// Once it is made, the browser opens it.
+on("click", element("board-name"), () => element("boards") || boards().then(({ open }) => open(), sayUnloaded));
 on("click", list, ({ target }) => {
   if (target.closest(".fold")) folding().then(({ turn }) => turn(target), sayUnloaded);
 });
@@ -122,7 +111,7 @@ const signs = new AbortController();
 function warmUp() {
   signs.abort();
   meeting().then(({ meet }) => meet(here), () => undefined);
-  Promise.allSettled([arranging(), finding(), boards(), folding(), meeting(), sending(), deciding(), keys(), printing()])
+  Promise.allSettled([arranging(), finding(), boards(), folding(), meeting(), sending(), deciding(), keys()])
     .then(keeping)
     .then(({ keepPage }) => keepPage())
     .catch(() => undefined);
@@ -199,12 +188,6 @@ function showStatus(news) {
   if (status === "live" && !since) send();
 }
 
-/** Says that a note which was just pinned does not match the search. */
-async function sayWhereItIs() {
-  const [{ toast }, { showEverything }] = await Promise.all([undoing(), finding()]);
-  toast(t("not-matching"), t("show-everything"), () => showEverything(refresh));
-}
-
 /** Loads the sidecar's script, and retries until it is there: notes can be read and written without it. */
 async function client() {
   for (let attempt = 0; ; attempt += 1) {
@@ -223,7 +206,7 @@ async function begin() {
   observe();
   if (location.search) await finding().then(({ findAsAddressed }) => findAsAddressed(), () => undefined);
   followAll();
-  openQueue(sending, deciding, giveBack, () => sayWhereItIs().catch(() => undefined));
+  openQueue(sending, deciding, giveBack, () => finding().then(({ sayHidden }) => sayHidden(refresh), () => undefined));
   const first = await fetchNow(true);
   list.ariaBusy = "false";
   append(first);

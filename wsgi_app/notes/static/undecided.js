@@ -4,6 +4,7 @@
  * @typedef {import("./waiting.js").Entry} Entry
  */
 import { LONGEST, board } from "./cards.js";
+import { makeEditor } from "./editor.js";
 import { element, t } from "./paper.js";
 import { wishNew } from "./pinning.js";
 import { forget, keep, same, waiting, waits } from "./waiting.js";
@@ -40,7 +41,7 @@ function words({ base, changes, held, isGone }) {
 /** @param {Entry} entry */
 function show(entry) {
   const { key, changes } = entry;
-  const form = element("editor").content.firstElementChild.cloneNode(true);
+  const form = makeEditor();
   const [field, message, conflict] = ["textarea", ".message", ".conflict"].map((name) => form.querySelector(name));
   const [mine, theirs] = conflict.querySelectorAll("button");
   const [what, text, yes, no] = words(entry);
