@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from tests.harness.stack import Stack
+from tests.harness.stack import Site, Stack
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def wait_for(condition: Callable[[], T | None], what: str, seconds: float = PATI
         deadline += max(0.0, time.monotonic() - asleep - 2 * PAUSE)
 
 
-def http(stack: Stack, timeout: float = PATIENCE, **options: Any) -> httpx.Client:
+def http(stack: Site, timeout: float = PATIENCE, **options: Any) -> httpx.Client:
     """An HTTP client of the stack that no proxy setting of this machine leads astray."""
     return httpx.Client(base_url=stack.base_url, trust_env=False, timeout=timeout, **options)
 
@@ -71,7 +71,7 @@ def frozen_redis(stack: Stack) -> Iterator[None]:
 class Socket:
     """A WebSocket to the stack that speaks JSON."""
 
-    def __init__(self, stack: Stack, headers: dict[str, str] | None = None, **query: str) -> None:
+    def __init__(self, stack: Site, headers: dict[str, str] | None = None, **query: str) -> None:
         url = f"ws://{urlsplit(stack.base_url).netloc}/ws"
         if query:
             url += f"?{urlencode(query)}"
@@ -117,7 +117,7 @@ class Socket:
         self.close()
 
 
-def raw(stack: Stack, request: bytes, seconds: float = PATIENCE) -> bytes:
+def raw(stack: Site, request: bytes, seconds: float = PATIENCE) -> bytes:
     """Sends bytes as they are and returns what comes back until the server closes, or `seconds` pass."""
     address = urlsplit(stack.base_url)
     assert address.hostname

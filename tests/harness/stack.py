@@ -9,10 +9,14 @@ from typing import Protocol
 from prove.parts import Parts
 
 
-class Stack(Protocol):
-    """A whole deployment; its `parts` are what a fault is done to."""
+class Site(Protocol):
+    """What answers at an address."""
 
     base_url: str
+
+
+class Stack(Site, Protocol):
+    """A whole deployment; its `parts` are what a fault is done to."""
 
     @property
     def parts(self) -> Parts:

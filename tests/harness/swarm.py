@@ -136,6 +136,11 @@ class Swarm:
             "service", "update", "--detach=false", *options, f"{self.name}_{service}", check=check
         )
 
+    def spread(self, service: str) -> None:
+        """Has a task on each machine again: more are put where fewest are, and taken away where most are."""
+        for replicas in (6, 3):
+            self.manager.docker("service", "scale", "--detach=false", f"{self.name}_{service}={replicas}")
+
     def where(self, service: str) -> list[str]:
         """The host names of the machines that its running tasks are on."""
         shown = ("--filter=desired-state=running", "--format={{.Node}}")
