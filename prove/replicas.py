@@ -207,7 +207,8 @@ class Group:
         )
 
     def _knows(self, port: int, master: Node) -> bool:
-        with Redis(port=port, socket_timeout=5) as sentinel:
+        password = (self.folder / "redis" / "admin_password").read_text()
+        with Redis(port=port, socket_timeout=5, username="admin", password=password) as sentinel:
             _, known = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
             quorum = sentinel.execute_command("SENTINEL", "CKQUORUM", NAME)
             replicas = sentinel.execute_command("SENTINEL", "REPLICAS", NAME)
@@ -222,6 +223,8 @@ class Group:
             f"sentinel auth-user {NAME} sentinel\nsentinel auth-pass {NAME} {password}\n"
             f"sentinel down-after-milliseconds {NAME} {DOWN_MILLISECONDS}\n"
             f"sentinel failover-timeout {NAME} 3000\n"
+            f"aclfile {self.folder / 'redis' / 'sentinel-users.acl'}\n"
+            f"sentinel sentinel-user sentinel\nsentinel sentinel-pass {password}\n"
         )
         words: Sequence[str] = [binaries.redis(), str(file), "--sentinel"]
         self._sentinels.append(

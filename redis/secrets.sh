@@ -54,12 +54,17 @@ fi
 keys=${SECRET_KEY:-$(cat "$key_file")}
 for app in app asgi; do replace "$dir/$app/secret_key" "$keys"; done
 
-sed -e "s/@app@/$(sha256 "$dir/app/redis_password")/" \
-    -e "s/@asgi@/$(sha256 "$dir/asgi/redis_password")/" \
-    -e "s/@admin@/$(sha256 "$dir/redis/admin_password")/" \
-    -e "s/@replica@/$(sha256 "$dir/redis/replica_password")/" \
-    -e "s/@sentinel@/$(sha256 "$dir/redis/sentinel_password")/" \
-    "$here/users.acl" > "$dir/redis/users.acl.new"
+with_hashes() {
+    sed -e "s/@app@/$(sha256 "$dir/app/redis_password")/" \
+        -e "s/@asgi@/$(sha256 "$dir/asgi/redis_password")/" \
+        -e "s/@admin@/$(sha256 "$dir/redis/admin_password")/" \
+        -e "s/@replica@/$(sha256 "$dir/redis/replica_password")/" \
+        -e "s/@sentinel@/$(sha256 "$dir/redis/sentinel_password")/" "$here/$1" > "$dir/redis/$1.new"
+}
+# Those of the Sentinels, which read them when they start.
+with_hashes sentinel-users.acl
+mv "$dir/redis/sentinel-users.acl.new" "$dir/redis/sentinel-users.acl"
+with_hashes users.acl
 # Until a running Redis has accepted the new ones: it would not start with users that it refuses.
 [ ! -f "$dir/redis/users.acl" ] || cp "$dir/redis/users.acl" "$dir/redis/users.acl.before"
 mv "$dir/redis/users.acl.new" "$dir/redis/users.acl"

@@ -130,7 +130,7 @@ def test_each_service_sees_its_own_secrets_only_and_none_is_in_the_environment(s
         files = stack.exec(service, "sh", "-c", "cd /run/secrets && ls").split()
         secrets[service] = {name: stack.exec(service, "cat", f"/run/secrets/{name}") for name in files}
     assert secrets["wsgi"]["redis_password"] not in secrets["asgi"].values()
-    of_redis = {"admin_password", "replica_password", "sentinel_password", "users.acl"}
+    of_redis = {"admin_password", "replica_password", "sentinel_password", "users.acl", "sentinel-users.acl"}
     assert set(secrets["redis"]) == of_redis
     shown = json.dumps(hosts(stack)) + stack.compose("config")
     assert not [

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from corkboard import publish
 from corkboard.store import Unconfirmed, use
 from prove.failover import prove, summary
-from prove.replicas import Group
+from prove.replicas import NAME, Group
+from redis import Redis
 from tests.harness.clients import Socket
 from tests.harness.lone import LoneSidecar
 from tests.harness.redis_server import RedisServer
@@ -49,6 +51,14 @@ def test_a_write_that_no_replica_has_is_unknown_and_its_repeat_is_not_taken_for_
         finally:
             replica.thaw()
         group.settle()
+        # Whoever reaches a Sentinel may ask it, and not more.
+        host, port = group.sentinels.partition(",")[0].split(":")
+        with Redis(host=host, port=int(port), socket_timeout=5) as stranger:
+            orders = ("FAILOVER x", "SET x quorum 1", "MONITOR y 127.0.0.1 1 1", "REMOVE x", "RESET x")
+            hello = "PUBLISH __sentinel__:hello 127.0.0.1,1,x,9,x,127.0.0.1,1,9"
+            for order in (*(f"SENTINEL {each}" for each in orders), hello, "SHUTDOWN", "ACL LIST"):
+                with pytest.raises(NoPermissionError):
+                    stranger.execute_command(*order.replace("x", NAME).split())
         assert publish("t", "x", 2, key="second").endswith("-2")
         assert publish("t", "x", 3).endswith("-3")
 
