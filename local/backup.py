@@ -71,10 +71,9 @@ def restore(state: State, file: Path, folder: Path) -> None:
     print("Reading the backup ...", flush=True)
     supervisor = Supervisor(state)
     running = supervisor.is_running()
-    epochs = (OPS / "new_epochs.lua").read_text()
     try:
         with file.open("rb") as content:
-            _data(state, "stage", epochs, stdin=content.read())
+            _data(state, "stage", stdin=content.read())
         if running:
             _keep(state, folder, supervisor)
         else:

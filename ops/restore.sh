@@ -95,7 +95,7 @@ cancel() { cli client unpause; data drop /data < /dev/null; }
 
 echo "Reading the backup ..."
 undo="data drop /data"
-data stage /data "$(cat "$here/new_epochs.lua")" < "$file"
+data stage /data < "$file"
 
 # One that cannot read its data starts again and again.
 running=$(docker compose ps --status running --status restarting --quiet redis)
