@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from flask import Response
@@ -12,18 +13,18 @@ from playwright.sync_api import Page, Request, WebSocket, expect
 from werkzeug.utils import redirect
 
 from corkboard import publish, revoke
+from tests.harness.cable import Cable
 from tests.harness.clients import wait_for
 from tests.harness.orders import LOOK, expect_status
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenPage
-    from tests.harness.cable import Cable
+    from tests.harness.local import LocalStack
     from tests.harness.orders import Orders
 
 pytestmark = pytest.mark.browser
 
 BLOCKED = {"websocket": (), "sse": ("/ws",), "poll": ("/ws", "/ws/events")}
-TRANSPORTS = pytest.mark.parametrize("transport", BLOCKED)
 TICKET_SECONDS = 10  # the shortest
 
 # Says in the title by what the page is connected.
@@ -64,57 +65,75 @@ def secret(orders: Orders) -> Orders:
     return orders
 
 
-def open_by(transport: str, open_page: OpenPage, cable: Cable, prepare: Callable[[Page], None]) -> Page:
-    cable.block(*BLOCKED[transport])
-    page = open_page(cable.base_url, prepare=prepare)
-    expect(page).to_have_title(transport, timeout=30_000)
-    return page
+class Listener(NamedTuple):
+    """A page that is connected in one way, and what it asks for."""
+
+    page: Page
+    ears: Ears
 
 
-@TRANSPORTS
-def test_the_ticket_of_the_page_opens_its_topics(
-    secret: Orders, open_page: OpenPage, front_cable: Cable, transport: str
+@pytest.fixture
+def listen(front: LocalStack, open_page: OpenPage) -> Iterator[Callable[[], dict[str, Listener]]]:
+    """Opens the page once by each transport."""
+    with ExitStack() as cables:
+
+        def open_all() -> dict[str, Listener]:
+            opened = {}
+            for transport, blocked in BLOCKED.items():
+                cable = cables.enter_context(Cable(front.base_url))
+                cable.block(*blocked)
+                ears = Ears()
+                opened[transport] = Listener(open_page(cable.base_url, prepare=ears.attach), ears)
+                expect(opened[transport].page).to_have_title(transport, timeout=30_000)
+            return opened
+
+        yield open_all
+
+
+def test_the_ticket_of_the_page_opens_its_topics_and_each_page_knows_how_many_listen(
+    secret: Orders, listen: Callable[[], dict[str, Listener]]
 ) -> None:
-    ears = Ears()
-    page = open_by(transport, open_page, front_cable, ears.attach)
+    secret.script += (
+        ";document.addEventListener('realtime:presence', ({ detail: { topic, count } }) =>"
+        " (document.documentElement.dataset.people = `${topic} ${count}`))"
+    )
+    listeners = listen().values()
+    for page, _ in listeners:
+        expect(page.locator("html")).to_have_attribute("data-people", "user:7 3", timeout=30_000)
     secret.body = '<p data-live="user:7">2</p>'
     publish("user:7", "order.shipped")
-    expect(page.get_by_role("paragraph")).to_have_text("2")
-    # A header where a page can send one: addresses get into logs.
-    assert all("ticket=" in url for url in ears.sockets)
-    assert all("ticket" not in request.url for request in ears.requests)
-    assert all(request.headers["authorization"].startswith("Bearer ") for request in ears.requests)
+    for page, ears in listeners:
+        expect(page.get_by_role("paragraph")).to_have_text("2")
+        # A header where a page can send one: addresses get into logs.
+        assert all("ticket=" in url for url in ears.sockets)
+        assert all("ticket" not in request.url for request in ears.requests)
+        assert all(request.headers["authorization"].startswith("Bearer ") for request in ears.requests)
 
 
-@TRANSPORTS
 def test_an_expired_ticket_is_renewed_by_fetching_the_page_and_no_event_is_lost(
-    secret: Orders,
-    open_page: OpenPage,
-    front_cable: Cable,
-    transport: str,
-    monkeypatch: pytest.MonkeyPatch,
+    secret: Orders, listen: Callable[[], dict[str, Listener]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret.script += (
         ";let heard = 0; document.addEventListener('realtime', (event) => {"
         "event.preventDefault(); document.documentElement.dataset.heard = heard += 1; })"
     )
     monkeypatch.setenv("CORKBOARD_TICKET_SECONDS", str(TICKET_SECONDS))
-    ears = Ears()
-    page = open_by(transport, open_page, front_cable, ears.attach)
+    listeners = listen()
     monkeypatch.delenv("CORKBOARD_TICKET_SECONDS")
     secret.asked, secret.answer = [], Response("Busy.", 503)
-    # The first one waits until the page is fetched after all, and some come meanwhile.
-    for number in range(1, 40):
+    # The first ones wait until the page is fetched after all, and some come meanwhile.
+    for number in range(1, 50):
         publish("user:7", "order.shipped")
-        page.wait_for_timeout(400)
-        if secret.asked and number % 10 == 0:
+        listeners["poll"].page.wait_for_timeout(400)
+        if len(secret.asked) >= len(listeners) and number % 10 == 0:
             break
     secret.body, secret.answer = '<p data-live="user:7">2</p>', None
-    expect(page.get_by_role("paragraph")).to_have_text("2", timeout=30_000)
-    expect(page.locator("html")).to_have_attribute("data-heard", str(number), timeout=30_000)
-    expect(page).to_have_title(transport)
-    tickets = {request.headers["authorization"] for request in ears.requests} | set(ears.sockets)
-    assert len(tickets) >= 2
+    for transport, (page, ears) in listeners.items():
+        expect(page.get_by_role("paragraph")).to_have_text("2", timeout=30_000)
+        expect(page.locator("html")).to_have_attribute("data-heard", str(number), timeout=30_000)
+        expect(page).to_have_title(transport)
+        tickets = {request.headers["authorization"] for request in ears.requests} | set(ears.sockets)
+        assert len(tickets) >= 2
 
 
 ANSWERS = {
@@ -147,19 +166,6 @@ def test_somebody_who_may_not_see_the_page_any_more_stops_listening(
     assert secret.asked == []
 
 
-@TRANSPORTS
-def test_a_page_knows_how_many_listen(
-    secret: Orders, open_page: OpenPage, front_cable: Cable, transport: str
-) -> None:
-    secret.script += (
-        ";document.addEventListener('realtime:presence', ({ detail: { topic, count } }) =>"
-        " (document.documentElement.dataset.people = `${topic} ${count}`))"
-    )
-    page = open_by(transport, open_page, front_cable, Ears().attach)
-    open_page()
-    expect(page.locator("html")).to_have_attribute("data-people", "user:7 2", timeout=30_000)
-
-
 def test_a_page_in_the_background_renews_its_ticket_too(
     secret: Orders, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,18 +182,14 @@ def test_a_page_in_the_background_renews_its_ticket_too(
     assert len(secret.asked) == 1
 
 
-@TRANSPORTS
 def test_an_expired_ticket_of_somebody_who_was_logged_out_ends_it(
-    secret: Orders,
-    open_page: OpenPage,
-    front_cable: Cable,
-    transport: str,
-    monkeypatch: pytest.MonkeyPatch,
+    secret: Orders, listen: Callable[[], dict[str, Listener]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CORKBOARD_TICKET_SECONDS", str(TICKET_SECONDS))
-    page = open_by(transport, open_page, front_cable, Ears().attach)
+    listeners = listen()
     secret.answer = redirect("/login")
-    expect_status(page, "stopped")
+    for page, _ in listeners.values():
+        expect_status(page, "stopped")
 
 
 @pytest.mark.usefixtures("secret")

@@ -6,16 +6,17 @@ import json
 import re
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
+from tests.harness.cable import Cable
 from tests.harness.wall import expect_transport, note, texts, write
 
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenWall, Pin
-    from tests.harness.cable import Cable
     from tests.harness.local import LocalStack
 
 pytestmark = pytest.mark.browser
@@ -103,25 +104,33 @@ def test_a_websocket_that_is_cut_at_once_gives_way_to_the_stream(open_wall: Open
     expect(note(page, "By stream")).to_be_visible()
 
 
-@pytest.mark.parametrize("transport", ["WebSocket", "event stream", "polling"])
-def test_a_page_goes_on_without_a_gap_when_the_sidecar_is_replaced(
-    open_wall: OpenWall, pin: Pin, stack: LocalStack, cable: Cable, transport: str
+def test_pages_go_on_without_a_gap_when_the_sidecar_is_replaced(
+    open_wall: OpenWall, pin: Pin, stack: LocalStack
 ) -> None:
-    cable.block(*{"WebSocket": [], "event stream": ["/ws"], "polling": ["/ws", "/ws/events"]}[transport])
-    page = open_wall(cable.base_url)
-    expect_transport(page, transport)
-    deploy = threading.Thread(target=stack.parts.recreate, args=("asgi",))
-    deploy.start()
-    pinned: list[str] = []
-    try:
-        while deploy.is_alive():
-            pin(f"Note {len(pinned)}")
-            pinned.insert(0, f"Note {len(pinned)}")
-            deploy.join(0.3)
-    finally:
-        deploy.join()
-    assert len(pinned) > 1
-    expect(texts(page)).to_have_text(pinned, timeout=30_000)
+    pages = []
+    with ExitStack() as cables:
+        for transport, blocked in (
+            ("WebSocket", ()),
+            ("event stream", ("/ws",)),
+            ("polling", ("/ws", "/ws/events")),
+        ):
+            cable = cables.enter_context(Cable(stack.base_url))
+            cable.block(*blocked)
+            pages.append(open_wall(cable.base_url))
+            expect_transport(pages[-1], transport)
+        deploy = threading.Thread(target=stack.parts.recreate, args=("asgi",))
+        deploy.start()
+        pinned: list[str] = []
+        try:
+            while deploy.is_alive():
+                pin(f"Note {len(pinned)}")
+                pinned.insert(0, f"Note {len(pinned)}")
+                deploy.join(0.3)
+        finally:
+            deploy.join()
+        assert len(pinned) > 1
+        for page in pages:
+            expect(texts(page)).to_have_text(pinned, timeout=30_000)
 
 
 def test_a_page_comes_back_when_the_sidecar_was_killed(
