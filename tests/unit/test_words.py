@@ -147,5 +147,5 @@ def test_german_is_for_those_who_prefer_it_to_english(asked: str, german: bool) 
 
 
 def test_nginx_keeps_a_page_for_those_to_whom_flask_would_tell_the_same() -> None:
-    site = (ROOT / "nginx" / "templates" / "site-demo.conf.template").read_text()
+    site = (ROOT / "nginx" / "templates" / "problems.conf.template").read_text()
     assert f'"~*{GERMAN.pattern}" de;' in site
