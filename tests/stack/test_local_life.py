@@ -35,7 +35,9 @@ def pids(stack: LocalStack) -> dict[str, int]:
     return {process.name: process.pid for process in Supervisor(stack.state).processes()}
 
 
-def test_down_leaves_no_process_and_keeps_the_data(own: LocalStack) -> None:
+def test_down_leaves_no_process_and_keeps_the_data_and_what_up_calls_ready_is_running(
+    own: LocalStack,
+) -> None:
     note = pin(own, "still here")
     running = [psutil.Process(pid) for pid in own.pids()]
     assert len(running) >= 5
@@ -46,6 +48,8 @@ def test_down_leaves_no_process_and_keeps_the_data(own: LocalStack) -> None:
     assert not socket_folder.exists()
     assert own.run("down").stdout.splitlines()[-1] == "Nothing was running."
     own.start()
+    *services, _ = own.run("status").stdout.splitlines()
+    assert {line.split()[1] for line in services} == {"running"}
     with http(own) as client:
         assert client.get(f"/api/notes/{note}").json()["text"] == "still here"
 
@@ -156,13 +160,6 @@ def test_status_fails_while_a_service_runs_and_does_not_answer(own: LocalStack) 
     assert said.returncode == 1
     (line,) = (line for line in said.stdout.splitlines() if line.startswith("wsgi"))
     assert line.split()[1] == "unready"
-
-
-def test_what_make_up_calls_ready_is_running(own: LocalStack) -> None:
-    own.down()
-    own.start()
-    *services, _ = own.run("status").stdout.splitlines()
-    assert {line.split()[1] for line in services} == {"running"}
 
 
 def test_the_operator_reaches_redis(own: LocalStack) -> None:
