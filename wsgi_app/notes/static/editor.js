@@ -9,6 +9,7 @@ export function makeEditor() {
   const conflict = make(
     "div", { className: "conflict", role: "alert", hidden: true },
     make("p", { className: "what" }),
+    " ",
     make("blockquote", { className: "theirs", dir: "auto" }),
     make("div", { className: "choice" }, make("button", { type: "button" }), make("button", { type: "button", className: "plain" })),
   );
