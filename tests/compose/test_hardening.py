@@ -109,14 +109,12 @@ def test_redis_turns_away_who_has_no_user(stack: ComposeStack) -> None:
 
 
 @pytest.mark.parametrize("service", ["wsgi", "asgi"])
-@pytest.mark.parametrize(
-    "command", [["CONFIG", "GET", "*"], ["FLUSHALL"], ["EVAL", "return 1", "0"], ["KEYS", "*"]]
-)
-def test_an_app_may_do_no_more_than_its_work(stack: ComposeStack, service: str, command: list[str]) -> None:
+def test_an_app_may_do_no_more_than_its_work(stack: ComposeStack, service: str) -> None:
     password = stack.exec(service, "cat", "/run/secrets/redis_password")
     user = {"wsgi": "app"}.get(service, service)
     assert stack.redis_cli_as(user, password, "PING") == "PONG"
-    assert "NOPERM" in stack.redis_cli_as(user, password, *command)
+    for command in ("CONFIG GET *", "FLUSHALL", "EVAL return 0", "KEYS *"):
+        assert "NOPERM" in stack.redis_cli_as(user, password, *command.split()), command
 
 
 def test_the_healthcheck_user_may_only_ping(stack: ComposeStack) -> None:
