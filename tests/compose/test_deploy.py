@@ -26,7 +26,7 @@ LOAD = Load(sockets=30, streams=2, polls=2)
 
 @contextmanager
 def edited(stack: ComposeStack, *edits: tuple[str, str, str]) -> Iterator[None]:
-    """The clone with those changes; afterwards it is as before, and deployed."""
+    """The clone with those changes; afterwards it is as before, and that runs."""
     before = {name: (stack.root / name).read_text() for name, _, _ in edits}
     try:
         for name, old, new in edits:
@@ -36,7 +36,7 @@ def edited(stack: ComposeStack, *edits: tuple[str, str, str]) -> Iterator[None]:
     finally:
         for name, text in before.items():
             (stack.root / name).write_text(text)
-        stack.deploy()
+        stack.upgrade()
 
 
 def ids(stack: ComposeStack) -> dict[str, set[str]]:
