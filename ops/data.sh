@@ -67,6 +67,11 @@ amend)
     try
     ;;
 commit)
+    # A server in a container holds it for as long as it runs (redis/lock.sh).
+    if command -v flock > /dev/null; then
+        exec 9> "$data/lock"
+        flock --timeout 30 9 || { echo "a server still has the data: stop it first" >&2 && exit 1; }
+    fi
     live=$data/appendonlydir
     mkdir -p "$live"
     cd "$new/appendonlydir"
@@ -75,7 +80,7 @@ commit)
     seq=$(manifest | awk '$4 > last { last = $4 } END { print last + 1 }')
     if [ -n "$more" ]; then
         mkdir "$more"
-        (cd "$live" && for file in *; do ln "$file" "$more/$file"; done)
+        (cd "$live" && for file in *; do [ ! -e "$file" ] || ln "$file" "$more/$file"; done)
     fi
     {
         manifest | awk '{ print $1, $2, $3, $4, "type h" }'
