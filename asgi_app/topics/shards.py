@@ -173,9 +173,10 @@ class Shards:
             await self._end(place)
         if (home := owners[_slot(keys.PROCESSES)]) and home != self._home:
             self._home = home
-            pool = self.redis.connection_pool
-            pool.connection_kwargs |= {"host": home[0], "port": home[1]}
-            await pool.disconnect()
+            # Connections keep the address that they were made with, also when they connect anew.
+            before = self.redis.connection_pool
+            self.redis.connection_pool = store.connect(self._settings, home).connection_pool
+            await before.disconnect()
 
     def _assign(self, topic: Topic) -> None:
         place, before = self._owners[_slot(keys.position(topic.name))], self._of.get(topic.name)
