@@ -81,7 +81,8 @@ def up(settings: Settings, state: State, dev: bool = False, only: Collection[str
     if was_running:
         # Before an app that needs them starts.
         redis_cli.reload_users(state, ports["redis"])
-    if not settings.app and (not only or "nginx" in only):
+    # The pages of a new demo name static files that nginx must have.
+    if not settings.app and (not only or {"nginx", "wsgi"}.intersection(only)):
         _join(state)
     conf_changed = (not only or "nginx" in only) and _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}

@@ -17,6 +17,7 @@ from tests.harness.local import LocalStack
 WSGI = Path("wsgi_app", "notes", "pages.py")
 ASGI = Path("asgi_app", "health.py")
 NGINX = Path("nginx", "templates", "gzip.conf.template")
+STATIC = Path("wsgi_app", "notes", "static", "printing.js")
 LOAD = Load(sockets=30, streams=2, polls=2)
 
 
@@ -67,6 +68,12 @@ def test_a_deploy_is_not_noticed(own: LocalStack) -> None:
     assert [after["nginx"], after["redis"]] == [before["nginx"], before["redis"]]
     assert "nothing has changed" in own.run("deploy", "wsgi", "asgi").stdout
     assert pids(own) == after
+    # The static files of a new demo come with it.
+    edit(own.code / STATIC, "/**\n", "/**\n * Changed.\n")
+    assert "applied changes to wsgi." in own.run("deploy", "wsgi").stdout
+    with http(own) as client:
+        (script,) = re.findall(r'"(/static/[^"]+/main.js)"', client.get("/").text)
+        assert client.get(script).status_code == 200
 
 
 def test_a_deploy_of_the_only_sidecar_is_not_noticed(tmp_path: Path) -> None:
