@@ -169,6 +169,10 @@ class Cluster:
             if time.monotonic() - self._looked_at >= LOOK_SECONDS:
                 self._owners = self._asked(until)
                 self._masters = sorted({place for place in self._owners if place})
+                # Servers may come back at other addresses, again and again. A call that is under way keeps
+                # its connection.
+                for place in self._pools.keys() - set(self._masters):
+                    del self._pools[place]
                 self._looked_at = time.monotonic()
         finally:
             self._looking.release()
