@@ -109,10 +109,19 @@ swap() { # CONTAINER
     exit 1
 }
 
+# The one that serves, in $running. What a run that was cut short has left beside it goes.
+find_serving() {
+    running='' left=''
+    for id in $(ids "$service"); do
+        if [ -z "$running" ] && is_healthy "$id"; then running=$id; else left="$left $id"; fi
+    done
+    must_serve "$running"
+    for id in $left; do docker rm --force "$id" > /dev/null; done
+}
+
 # A new configuration and new static files go into the container that runs: to replace it would refuse connections.
 nginx() {
-    running=$(first nginx)
-    must_serve "$running"
+    find_serving
     image=$(newest_image "$running")
     generation=$(echo "${image#*:}" | cut -c 1-12)
     if ! config_changed "$running"; then
@@ -193,8 +202,7 @@ bring_static() {
 
 # There is one, with the data: it stops before its successor starts, and the apps wait for it meanwhile.
 redis() {
-    running=$(first redis)
-    must_serve "$running"
+    find_serving
     if is_current "$running" && ! forced; then
         step "has not changed"
         return
