@@ -28,7 +28,10 @@ if [ -z "$config" ]; then
     mv "$config.new" "$config"
 else
     # The password may have changed.
-    sed "s/^masterauth .*/masterauth $(cat /run/secrets/replica_password)/" "$config" > "$config.new"
+    {
+        grep -v '^masterauth ' "$config"
+        echo "masterauth $(cat /run/secrets/replica_password)"
+    } > "$config.new"
     mv "$config.new" "$config"
 fi
 exec redis-server "$config"

@@ -7,8 +7,9 @@ dir=${1:?usage: reload-users.sh DIR HOST}
 host=${2:?usage: reload-users.sh DIR HOST}
 
 # Allowed while Redis loads, too.
-answer=$(timeout 5 redis-cli -h "$host" --user admin --pass "$(cat "$dir/redis/admin_password")" --no-auth-warning \
-    ACL LOAD 2>&1 || true)
+REDISCLI_AUTH=$(cat "$dir/redis/admin_password")
+export REDISCLI_AUTH
+answer=$(timeout 5 redis-cli -h "$host" --user admin ACL LOAD 2>&1 || true)
 case $answer in
     OK | "" | *"not connect"*) rm -f "$dir/redis/users.acl.before" ;;
     *)
