@@ -11,7 +11,14 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
-from redis.exceptions import AskError, ClusterCrossSlotError, ClusterDownError, RedisError, TryAgainError
+from redis.exceptions import (
+    AskError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -110,7 +117,7 @@ class Cluster:
             self._look(until)
 
     def ask_all(self, commands: Sequence[Command], until: float) -> list[Any]:
-        """As `Pool.ask`, on every master: the answers of the last one.
+        """As `Pool.ask`, on every master: the answers of one that refuses something, else of the last one.
 
         Raises:
             RedisError: none of them answered. Those that were away are left out.
@@ -124,7 +131,9 @@ class Cluster:
             now = time.monotonic()
             try:
                 share = now + (until - now) / (len(places) - number)
-                answers = self._pool(place).ask(commands, share, repeat=True)
+                found = self._pool(place).ask(commands, share, repeat=True)
+                if not any(isinstance(answer, ResponseError) for answer in answers):
+                    answers = found
             except (RedisConnectionError, RedisTimeoutError, Refused, Gone) as error:
                 self._forget()
                 failure = error
