@@ -74,12 +74,12 @@ def test_templates_static_files_and_users_arrive_without_a_restart_of_redis_and_
     with edited(
         stack,
         ("nginx/templates/server.conf.template", 'return 200 "ok', 'return 200 "new'),
-        (css, text, f"changed {{}}\n{text}"),
+        (css, text, f"changed{{}}\n{text}"),
         ("redis/users.acl", "+fcall_ro", "+fcall_ro +dbsize"),
     ):
         assert stack.exec("nginx", "curl", "-s", "http://127.0.0.1:8080/ws/nginx/healthz") == "new\n"
         with http(stack) as client:
-            assert client.get(style(client)).text.startswith("changed {}")
+            assert client.get(style(client)).text.startswith("changed{}")
             # Pages that are open get what belongs to them.
             assert client.get(old).text == old_text
         assert stack.redis_cli_as("app", password, "DBSIZE").isdigit()
