@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ Options = dict[str, Any]
 ROOT = Path(__file__).parents[1]
 FILE = "docker-compose.yml"
 KEPT = ("PATH", "HOME", "DOCKER_CONFIG")
-UNITS = {"h": 3600, "m": 60, "s": 1}
+UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
 
 
 def compose(*more: str) -> list[str]:
@@ -42,8 +43,9 @@ def read(*more: str, settings: Mapping[str, str] | None = None) -> Options:
 
 
 def seconds(duration: str) -> int:
-    """Seconds of a duration as Compose writes it, as in 1m0s."""
-    return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", duration))
+    """Seconds of a duration as Compose writes it, as in 1m0s; rounded up."""
+    parts = re.findall(r"([\d.]+)(ms|h|m|s)", duration)
+    return math.ceil(sum(float(number) * UNITS[unit] for number, unit in parts))
 
 
 def mebibytes(size: str | int) -> int:
