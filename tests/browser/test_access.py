@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
+from tests.harness.chromium import until
 from tests.harness.wall import act, edit, note, texts, write
 
 if TYPE_CHECKING:
@@ -143,4 +144,4 @@ def test_a_reader_with_large_letters_loses_nothing(open_wall: OpenWall, pin: Pin
     page.set_viewport_size({"width": 641, "height": 400})
     expect(texts(page)).to_be_visible()
     # The wall lays itself out anew when it hears of the new size.
-    page.wait_for_function("document.documentElement.scrollWidth <= 641")
+    until(page, "document.documentElement.scrollWidth <= 641")

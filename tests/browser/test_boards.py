@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_access import complaints
+from tests.harness.chromium import until
 from tests.harness.wall import note, texts
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def test_code_is_set_as_code_and_nothing_else_becomes_markup(open_wall: OpenWall
     assert complaints(page) == ""
     block.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("(e) => e.scrollLeft > 0", arg=block.element_handle())
+    until(page, "(e) => e.scrollLeft > 0", block.element_handle())
     # An editor has what was written.
     page.get_by_role("button", name="Edit: ").click()
     expect(page.get_by_label("Text of the note")).to_have_value(CODE)

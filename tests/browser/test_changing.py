@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
+from tests.harness.chromium import until
 from tests.harness.wall import act, edit, note, save, texts, write
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def test_a_search_has_an_address_a_count_and_marks(open_wall: OpenWall, pin: Pin
     for _ in range(2):
         expect(texts(page)).to_have_text(["Lemon cake with lemons", "Lemons, six"])
         expect(page.get_by_text("2 notes", exact=True)).to_be_visible()
-        page.wait_for_function("CSS.highlights.get('found').size === 3")
+        until(page, "CSS.highlights.get('found').size === 3")
         page.reload()
     expect(page.get_by_label("Search notes")).to_have_value("lemon")
     page.get_by_label("Search notes").fill("")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.harness.chromium import until
 from tests.harness.wall import act, edit, note, texts, write
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def test_the_wall_is_the_same_whatever_was_added_and_deleted_before(open_wall: O
         expect(page.get_by_role("listitem")).to_have_count(14)
     places = late.evaluate(PLACES)
     assert len(set(places.values())) == 14
-    early.wait_for_function(f"(places) => JSON.stringify({PLACES}) === JSON.stringify(places)", arg=places)
+    until(early, f"(places) => JSON.stringify({PLACES}) === JSON.stringify(places)", places)
 
 
 def test_nothing_moves_while_somebody_writes_on_a_note(open_wall: OpenWall, pin: Pin) -> None:
@@ -130,6 +131,6 @@ def test_a_long_text_in_the_form_moves_no_note_to_another_column(open_wall: Open
     height = "document.querySelector('#composer').offsetHeight"
     low = page.evaluate(height)
     page.get_by_label("New note").fill("line\n" * 14)
-    page.wait_for_function(f"{height} > {low} + 100")
+    until(page, f"{height} > {low} + 100")
     act(page, "Done", "Note 8")
     assert page.evaluate(columns) == before

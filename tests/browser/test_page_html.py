@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from corkboard import publish
+from tests.harness.chromium import until
 from tests.harness.clients import wait_for
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def test_html_is_put_where_the_event_says_without_a_request(
     orders.asked = []
     data = {"target": "#orders", "swap": swap, "html": html}
     publish("orders", "html", {name: value for name, value in data.items() if value is not None})
-    page.wait_for_function("(html) => document.querySelector('main').outerHTML === html", arg=result)
+    until(page, "(html) => document.querySelector('main').outerHTML === html", result)
     assert orders.asked == []
 
 

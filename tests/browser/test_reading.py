@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.harness.chromium import until
 from tests.harness.wall import act, note, texts
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_all_notes_of_the_board_are_printed_and_no_controls(open_wall: OpenWall,
     page.evaluate("() => { window.print = () => { window.asked = true; }; }")
     page.get_by_role("button", name="board test-").click()
     page.get_by_role("button", name="Print").click()
-    page.wait_for_function("window.asked")
+    until(page, "window.asked")
     # Of so many, no more are in the document than are needed, until they are printed.
     assert texts(page).count() < 320
     count = "document.querySelectorAll('#notes .cell').length"
@@ -141,7 +142,7 @@ def test_nothing_is_cut_when_it_is_enlarged(
     expect(texts(page)).to_be_visible()
     size = page.evaluate("getComputedStyle(document.documentElement).fontSize")
     assert size == ("32px" if large else "16px")
-    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    until(page, "document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate(CUT) == []
     page.get_by_role("button", name="Papier: ").click()
     assert page.evaluate(CUT) == []
@@ -206,7 +207,7 @@ def test_a_time_is_on_one_line_and_controls_are_not_the_browsers_own(
     }"""
     for width in (320, 390, 540, 620, 800, 1024, 1280, 1920):
         page.set_viewport_size({"width": width, "height": 800})
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+        until(page, "document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate(outside) == 0
     style = "(element) => getComputedStyle(element).appearance"
     for control in (page.get_by_label("Anzeigen"), page.get_by_role("radio").first):

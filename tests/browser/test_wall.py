@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import ConsoleMessage, Error, Page, Route, WebSocketRoute, expect
 
+from tests.harness.chromium import until
 from tests.harness.wall import act, edit, note, save, texts, write
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def test_nothing_is_wider_than_the_window(open_wall: OpenWall, pin: Pin, width: 
     expect(note(page, "W" * 300)).to_be_visible()
     # The wall lays itself out anew when it hears of the new size.
     fits = "width => document.documentElement.scrollWidth <= width"
-    page.wait_for_function(fits, arg=width, timeout=10_000)
+    until(page, fits, width)
 
 
 def test_an_empty_wall_says_so_until_the_first_note(open_wall: OpenWall) -> None:

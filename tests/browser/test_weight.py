@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
+from tests.harness.chromium import until
 from tests.harness.wall import act, note, texts, write
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def test_a_page_of_a_version_that_is_gone_is_loaded_anew_once_a_minute(open_wall
     page.evaluate("globalThis.isOld = true")
     write(page, "Still here")
     act(page, "Done", "Still here")
-    page.wait_for_function("!globalThis.isOld")
+    until(page, "!globalThis.isOld")
     expect(texts(page)).to_have_text(["Still here"])
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from tests.harness.clients import wait_for
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 ARGS = [
@@ -39,3 +42,23 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=path, args=ARGS, timeout=120_000)
         yield started
         started.close()
+
+
+def until(page: Page, expression: str, argument: Any = None) -> None:
+    """Returns when an expression in JavaScript, or a function of `argument`, gives something true.
+
+    `Page.wait_for_function` asks within the page, where the wall's policy forbids to evaluate a text.
+
+    Raises:
+        AssertionError: not soon enough.
+    """
+
+    def is_true() -> bool:
+        try:
+            return bool(page.evaluate(expression, argument))
+        except Error as error:
+            if "context" in error.message:  # of a page that has been left
+                return False
+            raise
+
+    wait_for(is_true, expression)
