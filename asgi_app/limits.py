@@ -98,9 +98,7 @@ TICK_SECONDS = 2.0
 LATE_SECONDS = 4.0  # without a sign of life until clients are told; longer than between two pings
 LATE_LOOK_SECONDS = 0.5  # between two looks
 RECONNECT_SECONDS = (0.05, 0.3)
-DISTRIBUTION_SECONDS = (
-    10.0  # until a cluster is asked which master has what, although nothing says that it changed
-)
+DISTRIBUTION_SECONDS = 10.0  # until a cluster is asked who has what, although nothing says that it changed
 CLOCK_SECONDS = 0.1  # by which a publisher's clock may be ahead before it counts as wrong
 READ_EVENTS = 500
 READ_TOPICS = 100

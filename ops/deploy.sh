@@ -200,7 +200,7 @@ bring_static() {
     [ -n "$has_static" ] || fail "has no place for its static files; the old one serves on"
 }
 
-# There is one, with the data: it stops before its successor starts, and the apps wait for it meanwhile.
+# There is one, with the data: its successor has them when it has ended, and the apps wait meanwhile.
 redis() {
     find_serving
     if is_current "$running" && ! forced; then

@@ -103,6 +103,7 @@ def write(folder: Path, target: Path, first: str) -> None:
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".js"}
     for name in files:
         if name.endswith(".css"):
+            # Twice: a comment that is gone leaves the spaces before it.
             files[name] = STYLE_SPACE.sub(b"", STYLE_SPACE.sub(b"", files[name]))
     files |= joined(folder, first)
     target.mkdir(parents=True, exist_ok=True)
