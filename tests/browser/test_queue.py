@@ -108,6 +108,47 @@ def test_all_that_is_done_offline_outlives_the_tab_and_is_sent_once_and_in_order
     assert [event["data"]["done"] for event in events] == [True, False, False, False, True]
 
 
+def test_two_tabs_without_locks_send_what_was_done_in_both_once(
+    open_wall: OpenWall, pin: Pin, stack: LocalStack, board: str
+) -> None:
+    for text in ("Milk", "Bread", "Old"):
+        pin(text)
+    one = open_wall(f"http://wall.test:{stack.port}")
+    assert one.evaluate("[isSecureContext, Boolean(navigator.locks)]") == [False, False]
+    other = one.context.new_page()
+    other.goto(one.url)
+    for tab in (one, other):
+        expect(tab.get_by_text("Live", exact=True)).to_be_visible()
+        # All that is needed without a network is loaded now.
+        act(tab, "Edit", "Milk")
+        tab.get_by_role("button", name="Cancel").click()
+        tab.wait_for_load_state("networkidle")
+    cursor = ask(stack, "/api/notes", board=board)["cursor"]
+    one.context.set_offline(True)
+    act(one, "Done", "Milk")
+    write(one, "From one")
+    change(one, "Bread", "Brown bread")
+    expect(note(other, "Brown bread")).to_be_visible()
+    change(other, "Brown bread", "Rye bread")
+    act(other, "Delete", "Old")
+    write(other, "From the other")
+    expect(note(one, "From the other")).to_be_visible()
+    act(one, "Done", "From the other")
+    one.context.set_offline(False)
+    for tab in (one, other):
+        expect(tab.locator("#waits")).to_be_empty(timeout=60_000)
+        expect(texts(tab)).to_have_text(["From the other", "From one", "Rye bread", "Milk"])
+        expect(tab.get_by_role("region", name="To decide")).to_be_hidden()
+    events = told(stack, board, cursor, 5)
+    assert [(event["data"]["text"], event["data"]["done"]) for event in events] == [
+        ("Milk", True),
+        ("From one", False),
+        ("Rye bread", False),
+        ("Old", False),
+        ("From the other", True),
+    ]
+
+
 def test_a_note_is_not_replaced_by_one_whose_request_had_its_id(
     open_wall: OpenWall, pin: Pin, stack: LocalStack, board: str
 ) -> None:

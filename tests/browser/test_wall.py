@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Error, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import ConsoleMessage, Error, Page, Response, Route, WebSocketRoute, expect
 
 from tests.harness.chromium import until
 from tests.harness.wall import act, edit, note, save, texts, write
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+SEND = """([action, size]) => {
+  const [form, field] = ["form", "input"].map((name) => document.createElement(name));
+  Object.assign(field, { name: "text", value: "x".repeat(size) });
+  Object.assign(form, { action, method: "post" }).append(field);
+  document.body.append(form);
+  form.submit();
+}"""
 HOSTILE = '<img src=x onerror="document.title=\'broken\'"><script>document.title="broken"</script>'
 
 
@@ -213,3 +220,27 @@ def test_an_empty_wall_says_so_until_the_first_note(open_wall: OpenWall) -> None
     expect(page.get_by_text("Nothing pinned yet.")).to_be_visible()
     write(page, "First!")
     expect(page.get_by_text("Nothing pinned yet.")).to_be_hidden()
+
+
+def test_whoever_goes_astray_gets_a_page_and_capitals_lead_to_the_board(open_wall: OpenWall) -> None:
+    page = open_wall(locale="de-DE")
+
+    def send(action: str, size: int) -> Response | None:
+        """As a form of another page does it."""
+        page.goto("/b/kitchen")
+        with page.expect_navigation() as answer:
+            page.evaluate(SEND, [action, size])
+        return answer.value
+
+    page.goto("/b/Kitchen")
+    expect(page).to_have_url(re.compile("/b/kitchen$"))
+    for come, status, title in (
+        (lambda: page.goto("/b/a_b"), 404, "Nicht gefunden"),
+        (lambda: page.goto("/static/nowhere.js"), 404, "Nicht gefunden"),
+        (lambda: send("/", 1), 405, "So nicht erlaubt"),
+        (lambda: send("/api/notes", 70_000), 413, "Zu groß"),
+    ):
+        answer = come()
+        assert answer
+        assert answer.status == status
+        expect(page.get_by_role("heading", name=title)).to_be_visible()

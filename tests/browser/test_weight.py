@@ -52,6 +52,11 @@ def test_the_first_view_is_light(open_wall: OpenWall, many: None) -> None:  # no
 def test_a_page_without_its_script_says_so(open_wall: OpenWall, script: str) -> None:
     page = open_wall(prepare=lambda page: page.route(f"**/{script}", lambda route: route.abort()), wait=False)
     expect(page.get_by_role("alert")).to_contain_text("has not come through")
+    # Nothing that is sent too early leads away from the board.
+    page.get_by_label("New note").fill("Too early")
+    page.get_by_role("radio", name="plum").press("Enter")
+    expect(page.get_by_role("button", name="Pin it")).to_be_disabled()
+    expect(page.locator("#finder")).to_have_js_property("action", page.url)
     page.unroute_all()
     if script == "start.js":
         page.get_by_role("link", name="Load the page again").click()

@@ -1,4 +1,4 @@
-"""Somebody who writes TypeScript has the types of the client, and nothing but the file that the docs name."""
+"""Somebody who writes TypeScript has the client's types, and nothing but the files that the docs name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.settings import ROOT
 
-TYPES = ROOT / "asgi_app" / "client" / "public"
+CLIENT = ROOT / "asgi_app" / "client"
+TYPES = CLIENT / "public"
 USER = Path(__file__).with_name("client") / "user.ts"
+NAMES = ("realtime", "shared")
+STRICT = {
+    "strict": True,
+    "target": "es2022",
+    "module": "esnext",
+    "moduleResolution": "bundler",
+    "lib": ["es2023", "dom"],
+    "types": [],
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +38,48 @@ def tsc() -> str:
     return str(ROOT / compiler)
 
 
+def compiled(tsc: str, folder: Path, files: list[str], **options: Any) -> None:
+    """Compiles files in a folder.
+
+    Raises:
+        AssertionError: the compiler complains.
+    """
+    (folder / "tsconfig.json").write_text(
+        json.dumps({"compilerOptions": STRICT | options, "include": files, "exclude": []})
+    )
+    result = subprocess.run([tsc, "--project", folder], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
+def documented() -> dict[str, Any]:
+    """The options that the docs tell a user to set."""
+    page = (ROOT / "docs" / "reference" / "client.md").read_text()
+    (config,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    options: dict[str, Any] = json.loads(config)["compilerOptions"]
+    return options
+
+
 def test_a_typescript_user_compiles_and_the_mistakes_are_found(tsc: str, tmp_path: Path) -> None:
     shutil.copytree(TYPES, tmp_path / "types")
     shutil.copy(USER, tmp_path)
-    page = (ROOT / "docs" / "reference" / "client.md").read_text()
-    (documented,) = re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    config = json.loads(documented)
-    config["compilerOptions"] |= {
-        "strict": True,
-        "noEmit": True,
-        "target": "es2022",
-        "module": "esnext",
-        "moduleResolution": "bundler",
-        "lib": ["es2022", "dom"],
-        "types": [],
-    }
-    (tmp_path / "tsconfig.json").write_text(json.dumps(config | {"include": ["user.ts"]}))
-    result = subprocess.run([tsc, "--project", tmp_path], capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout
+    compiled(tsc, tmp_path, ["user.ts"], noEmit=True, **documented())
+
+
+def test_the_types_are_those_that_the_compiler_finds_in_the_scripts(tsc: str, tmp_path: Path) -> None:
+    shutil.copytree(TYPES, tmp_path / "types")
+    shutil.copytree(CLIENT, tmp_path / "scripts")
+    scripts = [f"scripts/{name}.js" for name in NAMES]
+    found = tmp_path / "found"
+    emit = {"allowJs": True, "declaration": True, "emitDeclarationOnly": True}
+    compiled(tsc, tmp_path, scripts, rootDir="scripts", outDir="found", **emit)
+    shutil.copy(CLIENT / "types.d.ts", found)
+    shutil.copytree(TYPES, found / "public")
+    (tmp_path / "same.ts").write_text(
+        "".join(
+            f'import * as {name}Told from "/ws/client/{name}.js";\n'
+            f'import * as {name}Found from "./found/{name}.js";\n'
+            f"export const {name}: [typeof {name}Told, typeof {name}Found] = [{name}Found, {name}Told];\n"
+            for name in NAMES
+        )
+    )
+    compiled(tsc, tmp_path, ["same.ts"], noEmit=True, **documented())
