@@ -6,6 +6,8 @@ import base64
 import binascii
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from websockets.exceptions import InvalidHeader
+from websockets.headers import parse_subprotocol
 
 from asgi_app import problems
 from asgi_app.server.direct import DirectProtocol
@@ -72,6 +74,10 @@ def _is_handshake(method: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
     if method != b"GET" or versions != [b"13"] or len(keys) != 1:
         return False
     try:
+        for name, value in headers:
+            if name == b"sec-websocket-protocol":
+                # None is chosen, but websockets refuses what is no list, in words of its own.
+                parse_subprotocol(value.decode("latin-1"))
         return len(base64.b64decode(keys[0], validate=True)) == 16
-    except binascii.Error:
+    except (binascii.Error, InvalidHeader):
         return False

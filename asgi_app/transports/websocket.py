@@ -55,7 +55,8 @@ def no_handshake() -> BaseRoute:
         if "websocket" not in request.headers.get("upgrade", "").lower() or version != "13":
             upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
             return problem(request, 426, "This is a WebSocket: ask for version 13 of the protocol.", upgrade)
-        return problem(request, 400, "Sec-WebSocket-Key must be 16 bytes in Base64, sent once.")
+        detail = "Sec-WebSocket-Key must be 16 bytes in Base64, sent once; Sec-WebSocket-Protocol a list."
+        return problem(request, 400, detail)
 
     return Route("/ws", refuse)
 

@@ -80,6 +80,9 @@ def test_a_deploy_is_not_noticed(stack: ComposeStack) -> None:
         assert [len(after["wsgi"]), len(after["asgi"])] == [1, 2]
         assert before["redis"].isdisjoint(after["redis"])
         assert after["nginx"] == before["nginx"]
+        # What it does is said.
+        steps = re.findall(r"^  asgi +(\w+(?: \w+)?)", said, re.MULTILINE)
+        assert steps == ["starting 2", "stopping old", "stopping old", "replaced"], said
         # Nobody else gets the data of a Redis that runs: a successor waits for it.
         assert (
             stack.exec("redis", "sh", "-c", "flock --nonblock /data/lock true || echo locked") == "locked\n"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from asgi_app import limits
 from tests.harness.compose import ComposeStack
 
 
@@ -57,6 +59,25 @@ def test_more_sockets_than_fit_into_nginx_stop_its_start(
     assert line.startswith(f"{name} is invalid: expected at most {most} with ")
     assert "512 MiB" in line
     assert "nginx version" not in result.stderr
+
+
+def test_more_sidecars_than_fit_into_the_machine_stop_its_start(stack: ComposeStack, tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text(f"MemTotal: {2**20} kB\n")
+    options = [
+        f"--volume={tmp_path}/meminfo:/proc/meminfo:ro",
+        "-e",
+        "ASGI_REPLICAS=9",
+        "-e",
+        "MAX_SOCKETS=100",
+    ]
+    most = 2**30 // (limits.PROCESS_BYTES + 100 * limits.SOCKET_BYTES)
+    result = nginx(stack, *options, command="-v")
+    assert result.returncode != 0
+    (line,) = (line for line in result.stderr.splitlines() if "ASGI_REPLICAS" in line)
+    assert line.startswith(f"ASGI_REPLICAS is invalid: expected at most {most} with MAX_SOCKETS=100 each, ")
+    assert "the machine's 1024 MiB" in line
+    # On several machines nobody knows.
+    assert nginx(stack, *options, "-e", "UPSTREAM_SOCKETS=tcp", command="-v").returncode == 0
 
 
 @pytest.mark.parametrize("overlay", ["dev", "loadtest", "tls", "observability"])

@@ -309,6 +309,7 @@ def test_a_handshake_that_is_none_is_a_client_error(sidecar: str, missing: str) 
         ("Sec-WebSocket-Key: short", 400),
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ", 400),
         ("Sec-WebSocket-Key: \xff\xfe", 400),
+        ("Sec-WebSocket-Protocol: a;b", 400),
         ("Sec-WebSocket-Version: 8", 426),
         ("Sec-WebSocket-Version: x" + "1" * 3000, 426),
     ],
