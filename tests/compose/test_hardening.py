@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.harness.clients import http, wait_for
 from tests.harness.compose import ComposeStack
 
 SERVICES = ["nginx", "wsgi", "asgi", "redis"]
@@ -74,6 +78,23 @@ def test_memory_processes_and_logs_are_bounded(stack: ComposeStack) -> None:
         assert limits["Memory"] > 0
         assert limits["PidsLimit"] > 0
         assert limits["LogConfig"]["Config"]["max-size"]
+
+
+def test_the_kernel_keeps_little_for_a_client_that_stops_reading(stack: ComposeStack) -> None:
+    def queued() -> int:
+        # Local address, remote address, state, what is not acknowledged: all in hexadecimal.
+        lines = [line.split() for line in stack.exec("nginx", "cat", "/proc/net/tcp").splitlines()[1:]]
+        return max(int(line[4].partition(":")[0], 16) for line in lines if line[1].endswith(":1F90"))
+
+    with http(stack) as client:
+        (script,) = re.findall(r'"(/static/[^"]+/main.js)"', client.get("/").text)
+    with socket.create_connection(("127.0.0.1", urlsplit(stack.base_url).port), timeout=30) as reader:
+        reader.sendall(f"GET {script} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 900)
+        # Who reads fast at first is trusted with more.
+        for _ in range(50):
+            reader.recv(100_000)
+        wait_for(lambda: 2**16 < queued() == queued(), "nginx to wait for the client")
+        assert queued() < 2**19
 
 
 @pytest.mark.parametrize("service", SERVICES)
