@@ -120,8 +120,8 @@ def _fastapi_opens(_seconds: float) -> Numbers:
         return page_opens.measure(page_opens.FASTAPI, port, BROWSERS)
 
 
-def _beside_the_floor(request: http_floor.Request) -> Measure:
-    return lambda seconds: http_floor.measure(request, seconds)
+def _beside_the_floor(request: http_floor.Request, of_bare_flask: bool = False) -> Measure:
+    return lambda seconds: http_floor.measure(request, seconds, of_bare_flask)
 
 
 def _http(request: Callable[..., Numbers], subject: str) -> Measure:
@@ -176,7 +176,11 @@ def all_experiments() -> list[Experiment]:
         "list of 50": http.get,
         "POST": http.post,
     }
-    floor = {what: _beside_the_floor(request) for what, request in answers.items()}
+    floor = {
+        "bare Flask that reads one position": _beside_the_floor(http_floor.position, of_bare_flask=True),
+        "bare Flask that publishes one event": _beside_the_floor(http.post, of_bare_flask=True),
+        **{what: _beside_the_floor(request) for what, request in answers.items()},
+    }
     found += [
         Experiment("HTTP POST that is on the disk", "requests_per_second", durable),
         Experiment("HTTP beside the floor", "times_the_floor", floor),
