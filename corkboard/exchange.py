@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from redis.connection import UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -21,7 +22,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 # The first byte of `struct tcp_info`: https://www.man7.org/linux/man-pages/man7/tcp.7.html
 TCP_STATE = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 ESTABLISHED = 1
-UNIX = getattr(socket, "AF_UNIX", None)
 
 # Timeouts are rounded up to a step. Most calls then have the timeout that the socket has already.
 STEPS_PER_SECOND = 20
@@ -72,7 +72,7 @@ def is_open(connection: Any) -> bool:
     """Whether Redis has not closed the connection. Without TCP_INFO, unread data counts as closed."""
     try:
         sock = connection._sock
-        if TCP_STATE is not None and sock.family != UNIX:
+        if TCP_STATE is not None and not isinstance(connection, UnixDomainSocketConnection):
             # One system call, which does not hand the interpreter to another thread.
             return bool(sock.getsockopt(socket.IPPROTO_TCP, TCP_STATE, 1)[0] == ESTABLISHED)
         is_quiet = not connection.can_read(0)

@@ -148,6 +148,10 @@ class Pool:
         return answers
 
     def _take_turn(self, until: float) -> None:
+        try:
+            return self._turns.get_nowait()
+        except queue.Empty:
+            pass
         while True:
             try:
                 return self._turns.get(timeout=max(0.0, min(SILENCE_SECONDS, until - time.monotonic())))

@@ -6,13 +6,14 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
 
 import corkboard.store
 from wsgi_app import metrics, problems, settings, tickets
+from wsgi_app.lean import App
 from wsgi_app.notes import api, docs, pages, qr, store
 
 if TYPE_CHECKING:
@@ -49,14 +50,6 @@ def create_app() -> Flask:
     return app
 
 
-class App(Flask):
-    """Flask without what only coroutines need."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself: Flask would look at every view and hook, in every request."""
-        return func
-
-
 class _BehindNginx:
     """Who asks, and how, is what nginx says, and it lets nobody else say it.
 
@@ -83,7 +76,7 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     known, asked = g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
-    response.headers["X-Request-Id"] = known.request_id
+    response.headers.add("X-Request-Id", known.request_id)
     seconds = time.perf_counter() - known.started
     metrics.count(asked, response.status_code, seconds)
     # Nginx writes a line for every request, with the same id; a second one would cost as much as a 304.

@@ -74,7 +74,8 @@ def create_note() -> Response:
         raise BadRequest("An Idempotency-Key has 1 to 255 printable ASCII characters and no space.")
     new = NewNote.model_validate_json(_body(asked))
     body = notes.create(new, **_room(), idempotency_key=key, client=_client(asked) if key else "")
-    return _Answer(body, 201, {**_tagged(_version(body)), "Location": f"{asked.path}/{_id(body)}"})
+    headers = {**_tagged(_version(body)), "Location": f"{asked.path}/{_id(body)}"}
+    return _Answer(body, 201, headers, content_type=JSON)
 
 
 @blueprint.get("/notes/export")
@@ -236,13 +237,13 @@ def _list_body(page: notes.Page) -> bytes:
 
 
 def _json(body: bytes, status: int = 200, tag: str = "") -> Response:
-    return _Answer(body, status, _tagged(tag) if tag else {})
+    return _Answer(body, status, _tagged(tag) if tag else {}, content_type=JSON)
 
 
 class _Answer(Response):
-    """JSON whose headers are sent as they are. Werkzeug would check each for what it has to correct."""
+    """An answer whose headers are sent as they are. Werkzeug would check each for what it has to correct."""
 
-    default_mimetype = JSON
+    default_mimetype = None
 
     def get_wsgi_headers(self, _environ: WSGIEnvironment) -> Headers:
         """The headers as they are: a Location is plain ASCII here, and the length is known."""
@@ -250,9 +251,7 @@ class _Answer(Response):
 
 
 def _unchanged(tag: str) -> Response:
-    response = _Answer(status=304, headers=_tagged(tag))
-    del response.headers["Content-Type"]
-    return response
+    return _Answer(status=304, headers=_tagged(tag))
 
 
 def _tagged(tag: str) -> dict[str, str]:
