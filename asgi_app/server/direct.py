@@ -14,8 +14,10 @@ import time
 from email.utils import formatdate
 from functools import lru_cache
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import unquote
 
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import Frame
 from websockets.http11 import Request
@@ -46,11 +48,11 @@ class DirectProtocol(WritingProtocol):
 
     session: Session | None = None
     _accept = b""  # the answer to the client's key, unless websockets has it
-    _serving: asyncio.Task[None] | None = None
+    _serving: asyncio.Task[Any] | None = None
     _inbox: list[str] | None = None
 
     def hand_over(self, session: Session, first: list[str]) -> None:
-        """Accepts the handshake, handles the messages in `first`, and from then on all that come in."""
+        """Accepts the handshake. The messages in `first` are handled next, and then all that come in."""
         self.session = session
         if self.disconnected or self.transport.is_closing():
             session.end()
@@ -63,18 +65,21 @@ class DirectProtocol(WritingProtocol):
         else:
             self.conn.send_response(self.response)
         self.start_keepalive()
-        for text in first:
-            self._receive(text)
+        self._inbox = first or None
         # Later, so that an answer to the first message that is there at once goes out along with it.
         self.loop.call_soon(self._flush)
 
-    def begin(self, url: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        """Takes a handshake that is known to be valid, in place of `data_received` and `handle_connect`.
+    def begin(self, http: HttpToolsProtocol) -> None:
+        """Takes over a connection with a handshake that is known to be valid.
 
-        Uvicorn would write it anew, so that websockets can parse it once more: a third of what a handshake
-        costs. Refusals go Uvicorn's way.
+        In place of `connection_made`, `data_received` and `handle_connect`. Uvicorn would write the handshake
+        anew, so that websockets can parse it once more: a third of what one costs. Refusals go Uvicorn's way.
         """
-        raw_path, _, query = url.partition(b"?")
+        self.transport, self.server, self.client = http.transport, http.server, http.client
+        self.scheme = "wss" if http.scheme == "https" else "ws"
+        self.connections.add(self)
+        headers = http.headers
+        raw_path, _, query = http.url.partition(b"?")
         self.scope = {
             "type": "websocket",
             "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
@@ -128,6 +133,9 @@ class DirectProtocol(WritingProtocol):
             del self.request, self.response
         self._accept = b""
         self.queue = NOWHERE  # type: ignore[assignment]
+        if self._inbox is not None:
+            self._serving = asyncio.current_task()
+            await self._serve(self._inbox)
 
     def send_receive_event_to_app(self) -> None:
         """Called by Uvicorn when a whole message has come in."""

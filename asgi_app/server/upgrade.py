@@ -25,15 +25,16 @@ class UpgradingProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
-            self._is_valid = _is_handshake(self.parser.get_method(), self.headers)
+            self._is_valid = (
+                _is_handshake(self.parser.get_method(), self.headers) and super()._should_upgrade()
+            )
         super().on_headers_complete()
 
     def handle_websocket_upgrade(self) -> None:
         if self.ws_protocol_class is DirectProtocol and self._is_common():
             self.connections.discard(self)
             protocol = DirectProtocol(self.config, self.server_state, self.app_state)
-            protocol.connection_made(self.transport)
-            protocol.begin(self.url, self.headers)
+            protocol.begin(self)
             self.transport.set_protocol(protocol)
         else:
             super().handle_websocket_upgrade()
@@ -61,7 +62,7 @@ class UpgradingProtocol(HttpToolsProtocol):
         )
 
     def _should_upgrade(self) -> bool:
-        return self._is_valid and super()._should_upgrade()
+        return self._is_valid
 
     def _unsupported_upgrade_warning(self) -> None:
         """Anybody can cause it as often as they like; the client is told."""
