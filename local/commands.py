@@ -82,8 +82,9 @@ def up(settings: Settings, state: State, dev: bool = False, only: Collection[str
         # Before an app that needs them starts.
         redis_cli.reload_users(state, ports["redis"])
     # The pages of a new demo name static files that nginx must have.
+    joined = ""
     if not settings.app and (not only or {"nginx", "wsgi"}.intersection(only)):
-        _join(state)
+        joined = _join(state)
     conf_changed = (not only or "nginx" in only) and _render(settings, state, ports)
     log_starts = {service.name: _size(state, service.name) for service in wanted}
     (state.run / "http_port").write_text(str(settings.http_port))
@@ -93,7 +94,9 @@ def up(settings: Settings, state: State, dev: bool = False, only: Collection[str
 
     if was_running:
         _update(wanted, state, supervisor, log_starts, conf_changed, only)
+        _take(state, joined)
     else:
+        _take(state, joined)
         if settings.app:
             print(f"Local processes, because a container could not reach {settings.app}", flush=True)
         print(
@@ -241,10 +244,17 @@ def _render(settings: Settings, state: State, ports: dict[str, int]) -> bool:
     return differs
 
 
-def _join(state: State) -> None:
-    """Writes what nginx serves of the demo's scripts and styles."""
+def _join(state: State) -> str:
+    """Writes what nginx serves of the demo's scripts and styles; returns their version."""
     version = version_of(STATIC)
     joining.write(STATIC, state.static / version, "main.js")
+    return version
+
+
+def _take(state: State, version: str) -> None:
+    """Has nginx serve this version where an address names none. With "" nothing changes."""
+    if not version:
+        return
     new = state.static / "current.new"
     new.unlink(missing_ok=True)
     new.symlink_to(version)
@@ -261,7 +271,7 @@ def _join_again(state: State) -> None:
 
     for _ in watch(STATIC):
         with suppress(ValueError):
-            _join(state)
+            _take(state, _join(state))
 
 
 def _size(state: State, name: str) -> int:

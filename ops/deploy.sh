@@ -25,7 +25,7 @@ roll() {
     wanted=$(docker compose config "$service" | awk -v s="  $service:" '
         /^  [^ ]/ { inside = $0 == s } inside && $1 == "replicas:" { print $2; found = 1; exit }
         END { if (!found) print 1 }')
-    old='' kept=0 ailing='' known=''
+    old='' kept=0 ailing='' known='' brought=''
     for id in $(ids "$service"); do
         # Left behind by a run that was cut short, or ended for good. nginx does without them already.
         case $(health "$id") in
@@ -66,6 +66,7 @@ roll() {
             exit 1
         fi
         trap - INT TERM
+        [ -z "$brought" ] || take_static "$(first nginx)"
     fi
     gone=0 all=$(count $old)
     for id in $old; do
@@ -140,7 +141,7 @@ nginx() {
     # The volume is shared with the container that runs.
     # shellcheck disable=SC2016 # in the container
     if ! said=$(docker compose run --rm --no-deps -T --entrypoint sh \
-        -e "NGINX_ENVSUBST_OUTPUT_DIR=/srv/deployed/$generation/conf" nginx -ec '
+        -e STATIC_LINK=next -e "NGINX_ENVSUBST_OUTPUT_DIR=/srv/deployed/$generation/conf" nginx -ec '
             cd /srv/deployed && rm -rf "$1" && mkdir -p "$1/conf"
             nginx -V 2> "$1/version"
             . /docker-entrypoint.d/14-static.envsh
@@ -180,11 +181,20 @@ nginx() {
         for generation in *; do
             case $generation in "$1" | "$before" | current | static) ;; *) rm -rf "$generation" ;; esac
         done' sh "$generation" || fail "does not take the new configuration; the old one serves on"
+    take_static "$running"
     step "reloaded; the sidecars send their clients to the new workers, one by one"
     for id in $(ids asgi); do docker exec "$id" sh -c 'kill -URG 1' || true; done
     # shellcheck disable=SC2016 # in the container
     docker exec "$running" sh -c 'nginx -V 2>&1 | cmp -s - "/srv/deployed/$1/version"' sh "$generation" ||
         step "is a new version itself; to start it: docker compose up --wait nginx (connections are refused for a second)"
+}
+
+# The static files of a version that serves from now on. nginx' container goes by this when it restarts.
+take_static() { # CONTAINER
+    # shellcheck disable=SC2016 # in the container
+    docker exec "$1" sh -ec '
+        cd /srv/deployed/static
+        echo "$(hostname) $(readlink next)" > given.new && mv given.new given && mv -T next current' || true
 }
 
 # The pages of a new demo name static files that nginx must have before. nginx itself goes on as it is.
@@ -193,11 +203,12 @@ bring_static() {
     [ -n "$running" ] || return 0
     name=$(inspect '{{.Config.Image}}' "$running") image=$(newest_image "$running")
     # shellcheck disable=SC2016 # in the container
-    if compose build nginx && compose run --rm --no-deps -T --entrypoint sh nginx -ec '
+    if compose build nginx && compose run --rm --no-deps -T --entrypoint sh -e STATIC_LINK=next nginx -ec '
         . /docker-entrypoint.d/14-static.envsh
         [ "$STATIC_DIR" = /srv/deployed/static ]'; then has_static=yes; fi
     docker tag "$image" "$name"
     [ -n "$has_static" ] || fail "has no place for its static files; the old one serves on"
+    brought=yes
 }
 
 # There is one, with the data: its successor has them when it has ended, and the apps wait meanwhile.

@@ -18,7 +18,7 @@ from tests.harness.compose import ComposeStack
 WSGI = ("wsgi_app/notes/pages.py", '"ok"', '"new"')
 ASGI = ("asgi_app/health.py", '"ok"', '"new"')
 REDIS = ("redis/redis.conf", "slowlog-max-len 128", "slowlog-max-len 129")
-STATIC = ("wsgi_app/notes/static/printing.js", "/**\n", "/**\n * Changed.\n")
+STATIC = ("wsgi_app/notes/static/offline-worker.js", "MOST_PAGES = 20", "MOST_PAGES = 30")
 NGINX = ("nginx/templates/server.conf.template", 'return 200 "ok', 'return 200 "new')
 HEALTH = {"wsgi": "/healthz", "asgi": "/ws/healthz"}
 LOAD = Load(sockets=30, streams=2, polls=2)
@@ -108,22 +108,30 @@ BAD = {
 }
 
 
+def worker(client: httpx.Client) -> str:
+    """What has an address without a version."""
+    return client.get("/offline-worker.js").text
+
+
 @pytest.mark.parametrize("service", BAD)
 def test_a_bad_version_never_takes_over(stack: ComposeStack, service: str) -> None:
     before = ids(stack)
-    name, old, new = BAD[service]
-    text = (stack.root / name).read_text()
-    (stack.root / name).write_text(text.replace(old, new, 1))
+    edits = [BAD[service]] + [STATIC] * (service == "nginx")
+    texts = {name: (stack.root / name).read_text() for name, _, _ in edits}
+    for name, old, new in edits:
+        (stack.root / name).write_text(texts[name].replace(old, new, 1))
     try:
         answer = stack.deploy(service, check=False)
     finally:
-        (stack.root / name).write_text(text)
+        for name, text in texts.items():
+            (stack.root / name).write_text(text)
     assert answer.returncode == 1
     assert "the old one serves on" in answer.stderr
     assert "unfit" in answer.stderr
     assert ids(stack) == before
     with http(stack) as client:
         assert client.get("/readyz").status_code == client.get("/ws/readyz").status_code == 200
+        assert "MOST_PAGES=20" in worker(client)
     # The names mean the old images again.
     stack.compose("up", "--no-build", "--wait")
     assert ids(stack) == before
@@ -143,6 +151,7 @@ def test_a_deploy_that_is_cut_short_leaves_the_old_one_and_the_next_cleans_up(st
             assert ids(stack)["wsgi"] >= old
             with http(stack) as client:
                 assert client.get("/healthz").json()["status"] == "ok"
+                assert "MOST_PAGES=20" in worker(client)
         stack.deploy("wsgi")
         assert len(ids(stack)["wsgi"]) == 1
         with http(stack) as client:
@@ -150,4 +159,6 @@ def test_a_deploy_that_is_cut_short_leaves_the_old_one_and_the_next_cleans_up(st
             # The static files came with it, and those of pages that are open stay.
             assert main_script(client) != script
             assert client.get(main_script(client)).status_code == client.get(script).status_code == 200
+            stack.compose("restart", "nginx")
+            wait_for(lambda: "MOST_PAGES=30" in worker(client), "nginx after a restart", 30)
         assert nginx_says(stack) == "ok\n"

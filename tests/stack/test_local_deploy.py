@@ -17,7 +17,7 @@ from tests.harness.local import LocalStack
 WSGI = Path("wsgi_app", "notes", "pages.py")
 ASGI = Path("asgi_app", "health.py")
 NGINX = Path("nginx", "templates", "gzip.conf.template")
-STATIC = Path("wsgi_app", "notes", "static", "printing.js")
+STATIC = Path("wsgi_app", "notes", "static", "offline-worker.js")
 LOAD = Load(sockets=30, streams=2, polls=2)
 
 
@@ -69,11 +69,12 @@ def test_a_deploy_is_not_noticed(own: LocalStack) -> None:
     assert "nothing has changed" in own.run("deploy", "wsgi", "asgi").stdout
     assert pids(own) == after
     # The static files of a new demo come with it.
-    edit(own.code / STATIC, "/**\n", "/**\n * Changed.\n")
+    edit(own.code / STATIC, "MOST_PAGES = 20", "MOST_PAGES = 21")
     assert "applied changes to wsgi." in own.run("deploy", "wsgi").stdout
     with http(own) as client:
         (script,) = re.findall(r'"(/static/[^"]+/main.js)"', client.get("/").text)
         assert client.get(script).status_code == 200
+        assert "MOST_PAGES=21" in client.get("/offline-worker.js").text
 
 
 def test_a_deploy_of_the_only_sidecar_is_not_noticed(tmp_path: Path) -> None:
@@ -99,6 +100,8 @@ def test_a_bad_version_never_takes_over(own: LocalStack, service: str) -> None:
     file, line = BAD[service]
     unfit = {"nginx": "unfit on; ", "redis": "unfit yes\n"}.get(service, '    raise RuntimeError("unfit")\n')
     text = edit(own.code / file, line, unfit + line)
+    static = (own.code / STATIC).read_text()
+    (own.code / STATIC).write_text(static.replace("MOST_PAGES = 2", "MOST_PAGES = 3"))
     try:
         answer = own.run("deploy", service, check=False)
         assert answer.returncode == 1
@@ -110,8 +113,10 @@ def test_a_bad_version_never_takes_over(own: LocalStack, service: str) -> None:
         assert pids(own) == before
         with http(own) as client:
             assert client.get("/readyz").status_code == client.get("/ws/readyz").status_code == 200
+            assert "MOST_PAGES=2" in client.get("/offline-worker.js").text
     finally:
         (own.code / file).write_text(text)
+        (own.code / STATIC).write_text(static)
 
 
 def test_a_deploy_does_not_move_to_another_port(own: LocalStack) -> None:
