@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import (
     AskError,
+    AuthenticationError,
     ClusterCrossSlotError,
     ClusterDownError,
     RedisError,
@@ -165,13 +166,25 @@ class Cluster:
     def _is_gone(self, place: Place) -> bool:
         # A master that does not answer may have a successor.
         with suppress(RedisError):
-            self._look(time.monotonic() + ASK_SECONDS)
+            self._look_once(time.monotonic() + ASK_SECONDS)
         return place not in self._masters
 
     def _forget(self) -> None:
         self._looked_at = float("-inf")
 
     def _look(self, until: float) -> None:
+        # As a single Redis, all of them may be about to come back.
+        while True:
+            try:
+                return self._look_once(until)
+            except AuthenticationError:
+                raise
+            except RedisConnectionError:
+                if time.monotonic() + PAUSE_SECONDS[1] > until:
+                    raise
+            time.sleep(random.uniform(*PAUSE_SECONDS))
+
+    def _look_once(self, until: float) -> None:
         if not self._looking.acquire(timeout=max(0.0, until - time.monotonic())):
             raise RedisConnectionError("no server of the cluster says in time who has which keys")
         try:
@@ -199,6 +212,8 @@ class Cluster:
                 if owners := owners_of(answer, place):
                     return owners
                 problem = "no slot is assigned"
+            except AuthenticationError:
+                raise
             except RedisError as error:
                 problem = str(error)
         raise RedisConnectionError(f"no server of the cluster says who has which keys: {problem}")

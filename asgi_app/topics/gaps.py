@@ -28,6 +28,7 @@ class Gaps:
         self._marked: set[str] = set()
         self._work = asyncio.Event()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._asked: dict[str, list[asyncio.Future[None]]] = {}  # who waits for the answer that is on its way
         self.looks = Looks(questions)  # what is compared now and then, and looked at every time
         self._behind: set[str] = set()  # not compared since the last `begin`
 
@@ -50,7 +51,7 @@ class Gaps:
 
     def hand_over(self, name: str) -> list[asyncio.Future[None]]:
         """Those who wait for the topic; from now on somebody else has to compare it."""
-        return self._waiting.pop(name, [])
+        return self._asked.pop(name, []) + self._waiting.pop(name, [])
 
     def take_over(self, name: str, waiting: Sequence[asyncio.Future[None]]) -> None:
         """Has a topic compared that another server had before: anything may have happened to it."""
@@ -125,7 +126,7 @@ class Gaps:
         if not topics:
             return
         asked = [topic.position for topic in topics]
-        waiting = [self._waiting.pop(topic.name, []) for topic in topics]
+        self._asked = {topic.name: self._waiting.pop(topic.name, []) for topic in topics}
         # Once a session with what is known already, which says whether it is the history that it was.
         known = [topic.newest if topic.name in self._behind else None for topic in topics]
         wanted = [
@@ -135,11 +136,16 @@ class Gaps:
         try:
             answers = await self._questions.read_many(self._redis, wanted)
         except BaseException:  # also when the session ends meanwhile
-            for topic, futures in zip(topics, waiting, strict=True):
-                self._waiting.setdefault(topic.name, []).extend(futures)
+            for name, futures in self._asked.items():
+                if futures:
+                    self._waiting.setdefault(name, []).extend(futures)
             raise
-        for topic, before, last, answer, futures in zip(topics, asked, known, answers, waiting, strict=True):
-            pending = [done for done in futures if not done.done()]
+        finally:
+            waiting, self._asked = self._asked, {}
+        for topic, before, last, answer in zip(topics, asked, known, answers, strict=True):
+            if topic.name not in waiting:
+                continue  # somebody else has it by now
+            pending = [done for done in waiting[topic.name] if not done.done()]
             if isinstance(answer, store.ELSEWHERE):
                 # It is marked again with the next look, and may be here again by then.
                 self.looks.remove(topic.name)

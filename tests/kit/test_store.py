@@ -66,6 +66,16 @@ def test_a_frozen_server_that_is_new_to_the_process_is_a_refusal_within_two_seco
         assert refused_after(lambda: Store(url).call("publish", [topic], "")) < 2 + LATE
 
 
+def test_every_call_to_a_cluster_that_is_away_waits_for_it_and_no_longer_than_two_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    store = Store(f"redis+cluster://app:x@127.0.0.1:{port}")
+    with ThreadPoolExecutor(8) as pool:
+        took = list(pool.map(lambda _: refused_after(lambda: store.ask(("PING",))), range(8)))
+    assert min(took) > 1.5
+    assert max(took) < 2 + LATE
+
+
 def test_many_threads_that_wait_for_a_frozen_server_wait_no_longer(server: RedisServer, topic: str) -> None:
     publish(topic, "x")
     with frozen(server), ThreadPoolExecutor(64) as pool:
