@@ -18,20 +18,18 @@ if [ -z "$config" ]; then
         echo "include /etc/corkboard/redis.conf"
         echo "dir /data"
         echo "masteruser replica"
-        echo "masterauth $(cat /run/secrets/replica_password)"
         echo "replica-announce-ip $name"
         # A master that is cut off refuses writes, because a failover would lose them.
         echo "min-replicas-to-write 1"
         echo "min-replicas-max-lag 10"
         [ -z "$master" ] || echo "replicaof $master 6379"
-    } > "$config.new"
-    mv "$config.new" "$config"
-else
-    # The password may have changed.
-    {
-        grep -v '^masterauth ' "$config"
-        echo "masterauth $(cat /run/secrets/replica_password)"
-    } > "$config.new"
-    mv "$config.new" "$config"
+    } > "$config.first"
+    mv "$config.first" "$config"
 fi
+# Written anew each time: the password may have changed.
+{
+    grep -v '^masterauth ' "$config"
+    echo "masterauth $(cat /run/secrets/replica_password)"
+} > "$config.new"
+mv "$config.new" "$config"
 exec redis-server "$config"

@@ -8,6 +8,7 @@
 # TICKET_SECONDS, REFRESH_RATE and WAIT_REPLICAS from the environment.
 # It and the ACL file are written anew every time, so that a change is taken.
 set -eu
+# In volumes, which are there before, the files are for other users; folders that are made here nobody else enters.
 umask 022
 dir=${1:?usage: secrets.sh DIR REDIS [APP_ENV]}
 redis=${2:?usage: secrets.sh DIR REDIS [APP_ENV]}
@@ -33,7 +34,7 @@ setting() {
     [ -z "$2" ] || printf "%s='%s'\n" "$1" "$(printf '%s' "$2" | sed "s/'/'\\\\''/g")"
 }
 
-mkdir -p "$dir/redis" "$dir/app" "$dir/asgi"
+(umask 077 && mkdir -p "$dir/redis" "$dir/app" "$dir/asgi")
 keep "$dir/redis/admin_password" "$(random)"
 keep "$dir/redis/replica_password" "$(random)"
 keep "$dir/redis/sentinel_password" "$(random)"

@@ -170,3 +170,4 @@ def test_a_key_of_ones_own_reaches_the_kit_whatever_its_characters(tmp_path: Pat
         check=True,
     )
     assert done.stdout == f"{(key,)}\n"
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("app", "asgi", "redis")] == [0o700] * 3
