@@ -7,10 +7,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from corkboard.pool import BREAK_SECONDS
 from local import binaries
 from local.settings import ROOT
 from redis import Redis, RedisError
@@ -81,6 +84,16 @@ class RedisServer:
         """The end of `freeze`."""
         assert self._process
         self._process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freezes it for a while, and waits until the kit of this process asks it again."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+            time.sleep(BREAK_SECONDS)
 
     def client(self, user: str = "admin") -> Redis:
         """A client as one of the users: admin, app or asgi."""

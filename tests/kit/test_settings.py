@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from corkboard import NotConfigured, settings
-from tests.kit.test_store import run_python
+from tests.kit.test_sharing import run_python
 
 KEY = "k" * 32
 
