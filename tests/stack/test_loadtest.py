@@ -52,7 +52,7 @@ def verdicts(result: subprocess.CompletedProcess[str]) -> list[str]:
     return re.findall(r"^The load test \w+", result.stderr, re.MULTILINE)
 
 
-# How fast it is here is chance; that each threshold counts is tested in tests/unit/test_thresholds.py, with numbers made up.
+# How fast it is here is chance. That each threshold counts is tested with made-up numbers: test_thresholds.py
 LAX = ["--max-p95=POST=60000, fan-out=60000", "--max-p99=POST=60000", "--max-failure-ratio=0.1"]
 SHORT = ["--users=20", "--run-time=9s", "--rooms=2", "--min-requests=1", "--min-events=1", *LAX]
 
