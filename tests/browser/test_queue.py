@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_access import complaints
 from tests.browser.test_kept import open_kept
+from tests.harness.chromium import ELSEWHERE
 from tests.harness.wall import act, edit, note, save, texts, write
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_two_tabs_without_locks_send_what_was_done_in_both_once(
 ) -> None:
     for text in ("Milk", "Bread", "Old"):
         pin(text)
-    one = open_wall(f"http://wall.test:{stack.port}")
+    one = open_wall(f"http://{ELSEWHERE}:{stack.port}")
     assert one.evaluate("[isSecureContext, Boolean(navigator.locks)]") == [False, False]
     other = one.context.new_page()
     other.goto(one.url)
@@ -122,7 +123,6 @@ def test_two_tabs_without_locks_send_what_was_done_in_both_once(
         # All that is needed without a network is loaded now.
         act(tab, "Edit", "Milk")
         tab.get_by_role("button", name="Cancel").click()
-        tab.wait_for_load_state("networkidle")
     cursor = ask(stack, "/api/notes", board=board)["cursor"]
     one.context.set_offline(True)
     act(one, "Done", "Milk")

@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 from tests.harness.clients import wait_for
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# Of the addresses that nobody has (RFC 5737).
+ELSEWHERE = "192.0.2.1"
 ARGS = [
     "--no-sandbox",
     "--headless",
@@ -20,8 +22,8 @@ ARGS = [
     "--disable-background-networking",
     "--disable-dev-shm-usage",  # in a container it is small
     "--no-proxy-server",
-    # Names of walls in a local network: to browsers, they are not as safe as localhost.
-    "--host-resolver-rules=MAP *.test 127.0.0.1",
+    # As a wall in a local network: to browsers, it is not as safe as localhost.
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
 
 

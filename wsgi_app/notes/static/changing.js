@@ -27,10 +27,16 @@ const acts = {
   delete: (card) => discard([card]),
 };
 
+/** The card that was clicked last. @type {Card | undefined} */
+let clicked;
+
 /** @param {MouseEvent} event */
-export function click({ target }) {
+export function click({ target, detail }) {
   const button = /** @type {Element} */ (target).closest?.("[data-act]");
   const card = cardOf(target);
+  // The second click of a double click is not meant for the note that takes a deleted one's place.
+  if (detail > 1 && card !== clicked) return;
+  clicked = card;
   if (card && button) acts[/** @type {HTMLElement} */ (button).dataset.act ?? ""]?.(card);
 }
 

@@ -23,9 +23,12 @@ export function turn(target) {
 export function unfold(text) {
   const card = cardOf(text);
   if (!card) return;
+  const { scrollTop } = text;
   unfolded.add(card.note.id);
   fold(card);
   text.scrollTop = 0;
+  // What somebody has found in it stays where it is in the window.
+  scrollBy({ top: scrollTop, behavior: "instant" });
 }
 
 /** Unfolds the notes in which one of these ranges is hidden. @param {StaticRange[]} found */
