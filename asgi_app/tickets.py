@@ -23,7 +23,7 @@ Seconds = Annotated[float, Field(ge=0, le=1e11)]
 
 class _Claims(BaseModel):
     # PyJWT checks the signature only: it takes "1" for a time, and fails at an infinite one.
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, cache_strings="none")
 
     sub: str  # may be empty: nobody in particular, and nobody to revoke
     iat: Seconds

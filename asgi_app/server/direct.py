@@ -179,6 +179,7 @@ class DirectProtocol(WritingProtocol):
             self._behind.cancel()
         if self._serving is not None:
             self._serving.cancel()
+            self._serving = None  # it keeps the error, that the frames, and these the connection
         if self.session is not None:
             self.session.end()
         # Nothing may be left that holds itself: the garbage of ten thousand who leave at once stops the

@@ -106,15 +106,20 @@ class Hub:
 
     async def keep_trimmed(self) -> None:
         """Keeps the tails of all topics within their bound, until it is cancelled."""
-        most = 0
+        most = before = 0
         while True:
             await asyncio.sleep(limits.TRIM_SECONDS)
             self.trim()
-            most = max(most, len(self.topics))
-            has_shrunk = len(self.topics) < most - limits.LEFT_TOPICS
-            if [*self._replays.expire(), *self._history.forget_old()] or has_shrunk:
+            now = len(self.topics)
+            most = max(most, now)
+            # Not while they leave: what others know of a topic goes a moment later.
+            have_left = before <= now < most - limits.LEFT_TOPICS
+            before = now
+            if have_left:
+                memory.clear_free_lists()
+                most = now
+            if [*self._replays.expire(), *self._history.forget_old()] or have_left:
                 memory.give_back()
-                most = len(self.topics)
 
     def trim(self) -> None:
         """Forgets tails until the rest is within the bound; topics with few listeners come first."""

@@ -219,24 +219,27 @@ class Reader:
 
     async def _compare(self, connection: Connection) -> None:
         while True:
-            names = await self._gaps.next()
-            if keys.CONTROL in names:
-                await self._read_revoked()
-            left = [name for name in names if name not in self._topics and name in self._requested]
-            if left:
-                self._requested.difference_update(left)
-                self._confirmed.difference_update(left)
-                await self._tell(connection, "UNSUBSCRIBE", left)
-            known = [name for name in names if name in self._topics]
-            new = [name for name in known if name not in self._requested]
-            if new:
-                self._requested.update(new)
-                await self._tell(connection, "SUBSCRIBE", new)
-            read = [self._topics[name] for name in known if name in self._confirmed]
-            await self._gaps.fill(read)
-            for topic in read:
-                if self._topics.get(topic.name) is topic and topic.position:
-                    self._gaps.looks.add(topic)
+            # In a function of its own: while this one waits, it holds no topic that was left.
+            await self._compare_some(connection, await self._gaps.next())
+
+    async def _compare_some(self, connection: Connection, names: list[str]) -> None:
+        if keys.CONTROL in names:
+            await self._read_revoked()
+        left = [name for name in names if name not in self._topics and name in self._requested]
+        if left:
+            self._requested.difference_update(left)
+            self._confirmed.difference_update(left)
+            await self._tell(connection, "UNSUBSCRIBE", left)
+        known = [name for name in names if name in self._topics]
+        new = [name for name in known if name not in self._requested]
+        if new:
+            self._requested.update(new)
+            await self._tell(connection, "SUBSCRIBE", new)
+        read = [self._topics[name] for name in known if name in self._confirmed]
+        await self._gaps.fill(read)
+        for topic in read:
+            if self._topics.get(topic.name) is topic and topic.position:
+                self._gaps.looks.add(topic)
 
     async def _read_revoked(self) -> None:
         before, self._revoked = self._revoked, await store.revoked(self.redis)

@@ -127,7 +127,7 @@ class Session:
         except Gone:
             log.debug("gone before it was subscribed")
         else:
-            self._topics.add(topic)
+            self._topics.add(self._hub.topics[topic].name)  # one text for all who listen
             self._introduce(topic, message.me)
             if had_ticket and self._ticket is None:  # it has expired meanwhile
                 self._expire()

@@ -1,4 +1,4 @@
-"""A connection leaves nothing that only the garbage collector would find: collecting stops everybody."""
+"""Little is left of a connection, and nothing for the garbage collector: collecting stops everybody."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 from unittest.mock import MagicMock
 
 import pytest
@@ -16,9 +16,17 @@ from uvicorn.server import ServerState
 from asgi_app.door import Admission
 from asgi_app.server.direct import DirectProtocol
 from asgi_app.server.upgrade import UpgradingProtocol
+from asgi_app.topics.budget import Allowance
+from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import Listeners
+from asgi_app.topics.topic import Topic
+from asgi_app.topics.whispers import Whispers
+from asgi_app.transports.messages import Subscribe, client_message
 from asgi_app.transports.websocket import WebSocketEndpoint
 from tests.unit.test_uvicorn_contract import HANDSHAKE, Transport, turn
+
+TEXT = b'{"op":"subscribe","topic":"board:a"}'
+SUBSCRIBE = bytes([0x81, 0x80 | len(TEXT), 0, 0, 0, 0]) + TEXT
 
 
 class Switching(Transport):
@@ -34,12 +42,30 @@ class Switching(Transport):
         self.protocol = None
 
 
+class Mute:
+    """The `Source` of a Redis that does not answer."""
+
+    def follow(self, topic: Topic) -> None:
+        pass
+
+    def unfollow(self, topic: Topic) -> None:
+        pass
+
+    async def refresh(self, _topic: Topic) -> None:
+        await asyncio.Event().wait()
+
+    async def read(self, *_: object) -> NoReturn:
+        raise TimeoutError
+
+
 @pytest.fixture
 def config() -> uvicorn.Config:
+    allowance = Allowance(1, 10, asyncio.Semaphore())
     door = MagicMock()
     door.listeners = Listeners()
-    door.admit = lambda *_: Admission(door, "here", None)
-    app = WebSocketEndpoint(door, MagicMock())
+    door.admit = lambda *_: Admission(door, allowance, None)
+    door.refusal = lambda *_: None
+    app = WebSocketEndpoint(door, Hub(Mute(), Whispers(MagicMock(), ()), 10))
     made = uvicorn.Config(app, http=UpgradingProtocol, ws=DirectProtocol, log_config=None)
     made.load()
     return made
@@ -61,6 +87,7 @@ def left_over() -> Counter[str]:
     gc.set_debug(0)
     found = Counter(type(one).__name__ for one in gc.garbage)
     gc.garbage.clear()
+    gc.collect()
     return found
 
 
@@ -90,3 +117,25 @@ def test_neither_the_upgrade_nor_the_end_of_a_connection_makes_garbage(config: u
     upgraded, ended = asyncio.run(run())
     assert not upgraded, "Uvicorn's HTTP protocol outlives the upgrade: asgi_app/server/upgrade.py"
     assert not ended, "something of a connection holds itself: DirectProtocol.connection_lost, Session.end"
+
+
+@pytest.mark.usefixtures("collector")
+def test_nor_does_the_end_of_one_that_waits_for_an_answer(config: uvicorn.Config) -> None:
+    async def run() -> Counter[str]:
+        transport = await connect(config)
+        left_over()
+        transport.protocol.data_received(SUBSCRIBE)
+        await turn()
+        transport.end()
+        del transport
+        await turn()
+        return left_over()
+
+    assert not asyncio.run(run()), "the task that was cancelled is still held by what it ran for"
+
+
+def test_the_text_of_a_message_is_not_kept() -> None:
+    first, again = (client_message.validate_json(TEXT) for _ in range(2))
+    assert isinstance(first, Subscribe)
+    assert isinstance(again, Subscribe)
+    assert first.topic is not again.topic, "Pydantic has a cache of strings, and each holds a page of memory"
