@@ -194,10 +194,13 @@ def test_a_long_note_is_folded_until_somebody_wants_all_of_it(open_wall: OpenWal
     expect(texts(page)).to_have_count(3)
     turn.click()
     expect(turn).to_have_attribute("aria-expanded", "false")
-    # As browsers do that go to a place in it.
-    text.evaluate("(e) => (e.scrollTop = 100)")
+    # The browser finds it as with Ctrl+F, and scrolls to it.
+    page.evaluate("location.hash = '#:~:text=Line%2039%20of%20many'")
     expect(turn).to_have_attribute("aria-expanded", "true")
     assert text.evaluate("(e) => e.scrollTop") == 0
+    assert page.evaluate("find('Line 39 of many', false, false, true)")
+    found = "getSelection().getRangeAt(0).getBoundingClientRect()"
+    until(page, f"{found}.top > 0 && {found}.bottom < innerHeight")
 
 
 def test_code_is_set_as_code_and_nothing_else_becomes_markup(open_wall: OpenWall, pin: Pin) -> None:
