@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 SCRIPT = Path(__file__).parents[1] / "harness" / "viewers.js"
-VIEWERS = 500
+VIEWERS = 300
 # Twice the default, which would take twice as long.
 RATE = 100
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.harness.chromium import until
+from tests.harness.clients import wait_for
 from tests.harness.wall import act, note, texts
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+# The request for what comes after the first notes.
+MORE = re.compile(r"/api/notes\?.*&page=")
 # What has the focus and cannot be seen where it is.
 COVERED = """() => {
   const focused = document.activeElement;
@@ -96,12 +100,20 @@ def test_the_keys_are_listed_work_and_can_be_turned_off(open_wall: OpenWall, pin
 
 def test_all_notes_of_the_board_are_printed_and_no_controls(open_wall: OpenWall, pin: Pin) -> None:
     pin_many(pin, 320)
-    page = open_wall(color_scheme="dark")
+    late: list[Route] = []
+    page = open_wall(
+        color_scheme="dark", prepare=lambda page: page.route(MORE, lambda route: late.append(route), times=1)
+    )
+    page.mouse.wheel(0, 5000)
+    wait_for(lambda: page.wait_for_timeout(50) or late, "more notes to be asked for")  # type: ignore[func-returns-value]
     # In braces: an expression that is a function would be called at once.
     page.evaluate("() => { window.print = () => { window.asked = true; }; }")
     page.get_by_role("button", name="board test-").click()
     page.get_by_role("button", name="Print").click()
     until(page, "window.asked")
+    # What was asked for before and comes now reaches less far than what came meanwhile.
+    late[0].continue_()
+    until(page, "!document.querySelector('#more').disabled")
     # Of so many, no more are in the document than are needed, until they are printed.
     assert texts(page).count() < 320
     count = "document.querySelectorAll('#notes .cell').length"
@@ -113,6 +125,7 @@ def test_all_notes_of_the_board_are_printed_and_no_controls(open_wall: OpenWall,
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(texts(page)).to_have_count(320)
+    expect(page.locator("#not-printed")).to_have_text("")
     expect(
         page.locator("button:visible:not(.board-name), input:visible, textarea:visible, select:visible")
     ).to_have_count(0)

@@ -104,19 +104,26 @@ export async function fetchNow(shared = false) {
   }
 }
 
+/** @param {number} limit */
+async function fetchNext(limit) {
+  const view = views;
+  const start = paging.next;
+  const page = await fetchPage(start, limit);
+  // What came meanwhile may begin there, too, and reach further.
+  if (view === views && start === paging.next) append(page);
+}
+
 /** Fetches and shows all remaining pages. Rejects with a Failure. */
 export async function fetchAll() {
   const view = views;
-  while (paging.next && view === views) append(await fetchPage(paging.next, LARGEST_PAGE));
+  while (paging.next && view === views) await fetchNext(LARGEST_PAGE);
 }
 
 export async function showMore() {
   if (more.disabled || !paging.next) return;
   more.disabled = true;
-  const view = views;
   try {
-    const page = await fetchPage(paging.next, sorted.length > LARGEST_PAGE ? LARGEST_PAGE : PAGE_SIZE);
-    if (view === views) append(page);
+    await fetchNext(sorted.length > LARGEST_PAGE ? LARGEST_PAGE : PAGE_SIZE);
   } catch (error) {
     say(/** @type {Failure} */ (error).message);
   }
