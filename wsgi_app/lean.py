@@ -20,7 +20,7 @@ class App(Flask):
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """What finds the view. Flask's also knows subdomains and WebSockets, and takes as long as the search."""
+        """What finds the view. Flask's knows subdomains and WebSockets, and takes as long as the search."""
         if request is None:
             return None
         request.host, server = _hosts(request.scheme, request.environ.get("HTTP_HOST"), request.server)
