@@ -7,7 +7,7 @@ all others import it from there.
 
 Every import has the form `import {…} from "./NAME.js";`, without `as`. An `export {…};` hands on what is
 imported. An exported name must not be assigned to later, and must differ from all other exported names.
-No string is longer than its line.
+No string is longer than its line, and no comment behind code ends with a comma, a semicolon or a bracket.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ EXPORT = re.compile(rb"^export (?:\{([^}]*)\};\n)?(?=(?:async )?\w+\*? (\w+))?",
 # What separates nothing in a script. Lines with other quotes or slashes stay as they are.
 PLAIN_LINE = re.compile(rb"^[^'`/\n]+$", re.MULTILINE)
 STRING_OR_SPACE = re.compile(rb'"(?:[^"\\\n]|\\.)*"| ?([=*<>?:,;{}()|&!]+) ?')
+# Behind these, the end of a line separates nothing. Imports keep theirs: the page looks for them, line by line.
+END_OF_LINE = re.compile(rb'(?<!\.js";)(?<=[,;{(])\n')
 # What separates nothing in a style. No string in it may have a space behind one of these signs.
 STYLE_SPACE = re.compile(rb"/\*((?!\*/).)*\*/|(?<=[:;,{}])\s+|\s+(?=\{)|^\s+|;?\s*(?=\})", re.DOTALL)
 
@@ -90,7 +92,8 @@ def _exports(script: bytes) -> bytes:
 
 def _tight(script: bytes) -> bytes:
     """A script without the spaces around its signs. `+` and `-` keep theirs: `a + +b` is not `a++b`."""
-    return PLAIN_LINE.sub(lambda line: STRING_OR_SPACE.sub(lambda one: one[1] or one[0], line[0]), script)
+    script = PLAIN_LINE.sub(lambda line: STRING_OR_SPACE.sub(lambda one: one[1] or one[0], line[0]), script)
+    return END_OF_LINE.sub(b"", script)
 
 
 def write(folder: Path, target: Path, first: str) -> None:

@@ -36,13 +36,23 @@ let top = 0;
 let scrolled = 0;
 let view = 0;
 let formHeight = 0;
+/** Of the wall. */
+let height = 0;
 /** Where `scrolled` was when cards were put into the document last. */
 let shownAt = 0;
 /** All cards are in the document, however many. */
 let allHang = false;
 
+/** Something has changed since all cards were given their places. */
+let isStale = true;
+
+const draw = perFrame(() => render());
+
 /** Asks for the next frame to show what has changed. */
-export const schedule = perFrame(() => render());
+export function schedule() {
+  isStale = true;
+  draw();
+}
 
 /** To ask for these after something was written has the browser lay everything out once more. */
 function read() {
@@ -110,7 +120,8 @@ const isAway = () => scrolled > top + 200;
 function follow() {
   const wasAway = isAway();
   scrolled = scrollY;
-  if (Math.abs(scrolled - shownAt) > view / 4 || isAway() !== wasAway) schedule();
+  if (isAway() !== wasAway) schedule();
+  else if (Math.abs(scrolled - shownAt) > view / 4) draw();
 }
 
 /** Whether somebody reads further down, or is busy with a note: nothing may move there. */
@@ -142,17 +153,22 @@ export function render(wanted) {
   const reading = isReading();
   const calm = wanted ?? reading;
   if (!reading) letIn();
+  isStale ||= wanted !== undefined;
   const kept = calm ? countSeen() : 0;
   const fixed = calm && isAway() ? anchors() : [];
-  if (!fixed.length) for (const column of columns) column.slack = 0;
+  if (!fixed.length && columns.some(({ slack }) => slack)) {
+    for (const column of columns) column.slack = 0;
+    isStale = true;
+  }
   const [from, to] = [scrolled - top - view, scrolled - top + 2 * view];
   const focused = document.activeElement;
   let shown;
-  let height;
   for (let pass = 0; pass < 3; pass += 1) {
-    height = place(kept);
-    for (const { card, y } of fixed) if (card.column) card.column.slack += y - card.y;
-    if (fixed.length) height = place(kept);
+    if (isStale) {
+      height = place(kept);
+      for (const { card, y } of fixed) if (card.column) card.column.slack += y - card.y;
+      if (fixed.length) height = place(kept);
+    }
     shown = sorted.filter(
       (card) =>
         card.column &&
@@ -161,7 +177,8 @@ export function render(wanted) {
           card.item?.contains(focused)),
     );
     attach(shown);
-    if (!measure(shown)) break;
+    isStale = measure(shown);
+    if (!isStale) break;
     if (pass === 2) schedule();
   }
   wall.style.height = `${height}px`;
@@ -208,6 +225,7 @@ export function holdStill(card) {
 /** Hangs what was held back. */
 export function letIn() {
   if (!held.size && !moved.size) return;
+  isStale = true;
   held.clear();
   moved.forEach(rehang);
   moved.clear();
