@@ -1,10 +1,10 @@
 /**
  * The form for a new note.
  */
-import { addressOf, request, say } from "./api.js";
+import { say } from "./api.js";
 import { LONGEST, board } from "./cards.js";
-import { draft, draftsOf, keepDraft } from "./drafts.js";
-import { cards, element, t } from "./paper.js";
+import { draft, keepDraft } from "./drafts.js";
+import { element, t } from "./paper.js";
 import { wishNew } from "./pinning.js";
 
 const COUNT_FROM = LONGEST - 200;
@@ -63,23 +63,6 @@ export function giveBack(text, message) {
   isKept = keepDraft(NAME, field.value);
   count();
   say(message);
-}
-
-/** A note is gone that somebody was changing here. @param {string} id */
-export function giveBackDraft(id) {
-  const kept = draft(id);
-  if (!kept) return;
-  giveBack(kept.text, t("gone-while-changing"));
-  keepDraft(id, "");
-}
-
-/** Looks for drafts of notes that were deleted while nobody was here. */
-export async function checkDrafts() {
-  for (const id of draftsOf(board)) {
-    if (cards.has(id)) continue;
-    const isGone = await request(addressOf(id)).then(() => false, ({ status }) => status === 404);
-    if (isGone) giveBackDraft(id);
-  }
 }
 
 /** Makes the form ready, with what was typed before. */

@@ -9,7 +9,8 @@
  */
 import { request, say } from "./api.js";
 import { apply, board, deleted, followAll, isWanted, own, still, tick } from "./cards.js";
-import { checkDrafts, giveBack, giveBackDraft, openComposer } from "./composer.js";
+import { giveBack, openComposer } from "./composer.js";
+import { draftsOf } from "./drafts.js";
 import { later } from "./later.js";
 import { isReading, letIn, observe, render } from "./layout.js";
 import { append, fetchNow, overhear, refresh, replace, showMore } from "./lists.js";
@@ -53,6 +54,7 @@ const meeting = later("./people.js", () => import("./people.js"));
 const sending = later("./outbox.js", () => import("./outbox.js"));
 const keys = later("./keys.js", () => import("./keys.js"));
 const deciding = later("./undecided.js", () => import("./undecided.js"));
+const losing = later("./losing.js", () => import("./losing.js"));
 
 /** Handles actions whose module could not be loaded. */
 const sayUnloaded = () => say(t("try-later"));
@@ -111,7 +113,7 @@ const signs = new AbortController();
 function warmUp() {
   signs.abort();
   meeting().then(({ meet }) => meet(here), () => undefined);
-  Promise.allSettled([arranging(), finding(), boards(), folding(), meeting(), sending(), deciding(), keys()])
+  Promise.allSettled([arranging(), finding(), boards(), folding(), meeting(), sending(), deciding(), keys(), losing()])
     .then(keeping)
     .then(({ keepPage }) => keepPage())
     .catch(() => undefined);
@@ -136,6 +138,10 @@ function showBoard(known, force = false) {
   }
 }
 
+function checkDrafts() {
+  if (draftsOf(board).length) losing().then((found) => found.checkDrafts(), () => undefined);
+}
+
 let trimming = false;
 
 /** @param {Event} event */
@@ -145,7 +151,7 @@ function receive(event) {
   if (type === "board.updated") return showBoard(data);
   tick();
   apply(event);
-  if (type === "note.deleted" && !cards.has(data.id)) giveBackDraft(data.id);
+  if (type === "note.deleted" && !cards.has(data.id)) checkDrafts();
   if (type === "note.created" && isWanted(data) && !own.has(request_id)) {
     news().then(({ tell }) => tell(data.text), () => undefined);
   }
