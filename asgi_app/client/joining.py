@@ -27,7 +27,7 @@ EXPORT = re.compile(rb"^export (?:\{([^}]*)\};\n)?(?=(?:async )?\w+\*? (\w+))?",
 # What separates nothing in a script. Lines with other quotes or slashes stay as they are.
 PLAIN_LINE = re.compile(rb"^[^'`/\n]+$", re.MULTILINE)
 STRING_OR_SPACE = re.compile(rb'"(?:[^"\\\n]|\\.)*"| ?([=*<>?:,;{}()|&!]+) ?')
-# Behind these, the end of a line separates nothing. Imports keep theirs: the page looks for them, line by line.
+# Behind these, the end of a line separates nothing. Imports keep theirs: the page finds them line by line.
 END_OF_LINE = re.compile(rb'(?<!\.js";)(?<=[,;{(])\n')
 # What separates nothing in a style. No string in it may have a space behind one of these signs.
 STYLE_SPACE = re.compile(rb"/\*((?!\*/).)*\*/|(?<=[:;,{}])\s+|\s+(?=\{)|^\s+|;?\s*(?=\})", re.DOTALL)

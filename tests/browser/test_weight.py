@@ -45,7 +45,7 @@ def test_the_first_view_is_light(open_wall: OpenWall, many: None) -> None:  # no
     bytes_of = {url: size["responseBodySize"] + size["responseHeadersSize"] for url, size in sizes.items()}
     # The page, its style, two scripts, the list, and the client; headers are counted.
     assert len(requests) <= 7, sorted(sizes)
-    assert sum(bytes_of.values()) < 32_000, bytes_of
+    assert sum(bytes_of.values()) < 30_000, bytes_of
 
 
 @pytest.mark.parametrize("script", ["start.js", "main.js"])
