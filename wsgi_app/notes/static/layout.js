@@ -185,7 +185,11 @@ export function render(wanted) {
   for (const card of shown ?? []) {
     const item = /** @type {HTMLElement} */ (card.item);
     const place = `${card.column?.left}px ${Math.round(card.y)}px`;
-    if (item.style.translate !== place) item.style.translate = place;
+    const { style } = item;
+    if (style.translate === place) continue;
+    // What was nowhere does not glide.
+    style.transition = style.translate ? "" : "none";
+    style.translate = place;
   }
 }
 
