@@ -44,8 +44,10 @@ def peak(stack: LocalStack) -> Iterator[dict[str, float]]:
 
 
 def given_back(before: dict[str, float], after: dict[str, float]) -> bool:
-    """Whether every process takes at most a fifth more than before, or a few MiB."""
-    return all(size <= max(1.2 * before[name], before[name] + SLACK_MIB) for name, size in after.items())
+    """Whether every process that was there before takes at most a fifth more, or a few MiB."""
+    return all(
+        after[name] <= max(1.2 * size, size + SLACK_MIB) for name, size in before.items() if name in after
+    )
 
 
 def _processes(stack: LocalStack) -> dict[str, psutil.Process]:

@@ -18,9 +18,12 @@ ATTACKER = "127.0.0.2"
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
-    """A deployment with the limits that it has by default."""
+    """A deployment with the limits that it has by default. After all attacks it is as large as before."""
     with LocalStack({"RATE_LIMIT": "100"}) as stack:
+        before = memory(stack)
         yield stack
+        # What is stored is Redis' to keep.
+        wait_for_memory(stack, {name: size for name, size in before.items() if name != "redis"})
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +44,15 @@ def remembers(stack: LocalStack, visitor: Visitor) -> Iterator[None]:  # noqa: A
     """Checks that every process gives back what an attack took."""
     before = memory(stack)
     yield
+    wait_for_memory(stack, before)
+
+
+def wait_for_memory(stack: LocalStack, before: dict[str, float]) -> None:
+    """Waits until the processes are as large as before, or almost.
+
+    Raises:
+        AssertionError: they stay larger.
+    """
     try:
         wait_for(lambda: given_back(before, memory(stack)), "the memory to be given back", 20)
     except AssertionError as error:

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from tests.harness.local import LocalStack
+from tests.harness.memory import given_back, memory, peak
 from tests.harness.sidecar import PING, PONG, TEXT, RawSocket, frame
 from tests.harness.visitor import Report, Visitor
 from tests.hostile.conftest import ATTACKER
@@ -59,11 +60,15 @@ def test_a_flood_of_frames_is_stopped_and_nobody_else_notices(
 ) -> None:
     visitor, idle = watching
     visitor.report()
+    before = memory(stack)
     floods = [Flood(stack.base_url, FLOODS[kind]) for _ in range(SOCKETS)]
-    for flood in floods:
-        flood.start()
-    for flood in floods:
-        flood.join()
+    with peak(stack) as most:
+        for flood in floods:
+            flood.start()
+        for flood in floods:
+            flood.join()
     during = visitor.report()
     print(f"closed {[flood.closed for flood in floods]} times")
     during.undisturbed(idle)
+    # Not even what it is told, and does not read.
+    assert given_back(before, most), f"before {before}, at most {most}"
