@@ -214,15 +214,6 @@ def old_environment(version: str, folder: Path, *packages: str | Path) -> Path:
 versions = pytest.mark.parametrize("version", ["3.9", f"{sys.version_info.major}.{sys.version_info.minor}"])
 
 
-@versions
-def test_it_runs_with_the_oldest_versions_that_it_allows(
-    wheels: dict[Path, Path], server: RedisServer, topic: str, version: str, tmp_path: Path
-) -> None:
-    python = old_environment(version, tmp_path, wheels[KIT])
-    assert run(python, "-c", OLDEST, topic, folder=tmp_path) == "2\n"
-    assert [event["type"] for event in server.events(topic)] == ["x", "y", "z"]
-
-
 LISTENING = """
 import warnings; warnings.simplefilter("error")
 import asyncio, sys
@@ -248,15 +239,23 @@ asyncio.run(main())
 
 
 @versions
-def test_its_client_runs_with_the_oldest_versions_that_it_allows(
-    wheels: dict[Path, Path], local_stack: LocalStack, version: str, tmp_path: Path
+def test_it_and_its_client_run_with_the_oldest_versions_that_they_allow(
+    wheels: dict[Path, Path],
+    server: RedisServer,
+    local_stack: LocalStack,
+    topic: str,
+    version: str,
+    tmp_path: Path,
 ) -> None:
+    python = old_environment(version, tmp_path, wheels[KIT])
+    assert run(python, "-c", OLDEST, topic, folder=tmp_path) == "2\n"
+    assert [event["type"] for event in server.events(topic)] == ["x", "y", "z"]
     (least,) = extra(project(KIT), "client")
-    python = old_environment(version, tmp_path, wheels[KIT], least.replace(">=", "=="))
-    topic, publish = f"board:oldest-{secrets.token_hex(6)}", Publisher(local_stack.state.app_env)
-    first, second = publish(topic), publish(topic, "hello")
-    said = run(python, "-c", LISTENING, local_stack.base_url, topic, first, folder=tmp_path)
+    install(python, least.replace(">=", "=="))
+    board, publish = f"board:oldest-{secrets.token_hex(6)}", Publisher(local_stack.state.app_env)
+    first, second = publish(board), publish(board, "hello")
+    said = run(python, "-c", LISTENING, local_stack.base_url, board, first, folder=tmp_path)
     event, nothing = said.splitlines()[:2]
     assert said == f"{event}\n{nothing}\n" * 2
-    assert f"topic={topic!r}, id={second!r}, type='test'" in event
+    assert f"topic={board!r}, id={second!r}, type='test'" in event
     assert nothing == "nothing more"
