@@ -11,6 +11,8 @@ _program = ctypes.CDLL(None)  # with the C library in it
 def give_back() -> None:
     """Returns what is free to the system; takes some milliseconds. Does nothing where the C library cannot.
 
+    With PYTHONMALLOC=malloc that is all that Python freed, page by page.
+
     glibc keeps it otherwise, as long as anything above it in the heap is in use.
     https://man7.org/linux/man-pages/man3/malloc_trim.3.html
     """

@@ -183,6 +183,7 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
         "ASGI_HOST": "127.0.0.1",
         "ASGI_PORT": str(ports[name]),
         "SOCKET_FOLDER": str(state.sockets / name),
+        "PYTHONMALLOC": "malloc",  # as in asgi_app/Dockerfile
     }
     if "SECRET_KEY" not in environment:
         environment.setdefault("SECRET_KEY_FILE", str(state.secrets / "asgi" / "secret_key"))

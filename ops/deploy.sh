@@ -46,8 +46,8 @@ roll() {
     fi
     for id in $ailing; do docker rm --force "$id" > /dev/null; done
 
+    if [ "$service" = wsgi ] && [ -z "$has_static" ]; then bring_static; fi
     if [ $kept -lt "$wanted" ]; then
-        if [ "$service" = wsgi ] && [ -z "$has_static" ]; then bring_static; fi
         step "starting $((wanted - kept)) beside $(count $known)"
         trap 'undo; step "interrupted; the old version serves"; exit 130' INT TERM
         why="was not started"
@@ -66,8 +66,8 @@ roll() {
             exit 1
         fi
         trap - INT TERM
-        [ -z "$brought" ] || take_static "$(first nginx)"
     fi
+    [ -z "$brought" ] || take_static "$(first nginx)"
     gone=0 all=$(count $old)
     for id in $old; do
         gone=$((gone + 1))
@@ -183,7 +183,9 @@ nginx() {
         done' sh "$generation" || fail "does not take the new configuration; the old one serves on"
     take_static "$running"
     step "reloaded; the sidecars send their clients to the new workers, one by one"
-    for id in $(ids asgi); do docker exec "$id" sh -c 'kill -URG 1' || true; done
+    # At the same time: who is sent away by one would else meet another one before its turn, and be sent away again.
+    for id in $(ids asgi); do docker exec "$id" sh -c 'kill -URG 1' & done
+    wait
     # shellcheck disable=SC2016 # in the container
     docker exec "$running" sh -c 'nginx -V 2>&1 | cmp -s - "/srv/deployed/$1/version"' sh "$generation" ||
         step "is a new version itself; to start it: docker compose up --wait nginx (connections are refused for a second)"

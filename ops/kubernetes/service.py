@@ -14,6 +14,7 @@ LEFT_OUT = {
     "logging": "the node bounds the logs",
     "pids_limit": "the node bounds processes: podPidsLimit of the kubelet",
     "restart": "what a Deployment or StatefulSet starts is always restarted",
+    "sysctls": "a pod may not set them by itself; the node, or a kubelet that allows them",
     "ulimits": "the node bounds open files; they must be at least as many",
     "service secrets": "redis/secrets.sh is run by hand; the overlay makes Secrets of its files",
     "volume nginx-deployed": "a new configuration is a new image",
