@@ -19,6 +19,9 @@ const FORM = 17; // rem
 /** The approximate height of a folded note. */
 const FOLDED = 24; // rem
 
+/** While the wall is scrolled, what changes is given its place at most this often: moving it comes first. */
+const UNHURRIED = 100; // ms
+
 const wall = element("wall");
 const form = element("composer");
 const newer = element("newer");
@@ -40,6 +43,9 @@ let formHeight = 0;
 let height = 0;
 /** Where `scrolled` was when cards were put into the document last. */
 let shownAt = 0;
+/** When the document was scrolled last, in ms as `performance.now()` says them. */
+let scrolledAt = -UNHURRIED;
+let waiting = 0;
 /** All cards are in the document, however many. */
 let allHang = false;
 
@@ -48,10 +54,16 @@ let isStale = true;
 
 const draw = perFrame(() => render());
 
-/** Asks for the next frame to show what has changed. */
+/** Asks for the next frame to show what has changed, or one soon after it. */
 export function schedule() {
   isStale = true;
-  draw();
+  if (performance.now() - scrolledAt > UNHURRIED) draw();
+  else waiting ||= setTimeout(catchUp, UNHURRIED);
+}
+
+function catchUp() {
+  waiting = 0;
+  if (isStale) draw();
 }
 
 /** To ask for these after something was written has the browser lay everything out once more. */
@@ -120,8 +132,10 @@ const isAway = () => scrolled > top + 200;
 function follow() {
   const wasAway = isAway();
   scrolled = scrollY;
-  if (isAway() !== wasAway) schedule();
-  else if (Math.abs(scrolled - shownAt) > view / 4) draw();
+  scrolledAt = performance.now();
+  if (isAway() !== wasAway) isStale = true;
+  else if (Math.abs(scrolled - shownAt) <= view / 4) return;
+  draw();
 }
 
 /** Whether somebody reads further down, or is busy with a note: nothing may move there. */
