@@ -21,7 +21,7 @@ def give_back() -> None:
 
 
 def clear_free_lists() -> None:
-    """Frees the small objects that Python keeps to use them again; each may hold a whole mebibyte.
+    """Frees the small objects that Python keeps to use them again; each holds a page, or more, in use.
 
     Python does so at the end of a full collection only. With all objects frozen there is nothing to look at,
     so that nobody has to wait. https://docs.python.org/3/library/gc.html#gc.collect

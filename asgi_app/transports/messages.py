@@ -193,7 +193,7 @@ class Error(_Message):
 
 
 ClientMessage = Annotated[Subscribe | Unsubscribe | Whisper | Ping, Field(discriminator="op")]
-# Pydantic would keep the texts of the last 16,384 messages: few bytes, but each may hold a mebibyte.
+# Pydantic would keep the texts of the last 16,384 messages.
 client_message: TypeAdapter[Subscribe | Unsubscribe | Whisper | Ping] = TypeAdapter(
     ClientMessage, config=ConfigDict(cache_strings="none")
 )
