@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive
 
-from asgi_app import limits, metrics
 from asgi_app.door import Door
 from asgi_app.topics.budget import Allowance, Crowded, TooManyTopics
 from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.hub import Hub
-from asgi_app.topics.listener import BACKLOG, CROWDED, TICKET_EXPIRED, UNAVAILABLE, Ending, Gone, Listener
+from asgi_app.topics.listener import CROWDED, TICKET_EXPIRED, UNAVAILABLE, Gone, Listener
 
 
 @contextmanager
@@ -57,89 +55,10 @@ def listening(
             subscribing.add_done_callback(unsubscribe)
 
 
-class ByteStream:
-    """The part of a listener that is the same in every format: a bounded queue of bytes."""
-
-    idle = b"\n"  # sent now and then: it keeps proxies from hanging up, and finds out who is gone
-
-    def __init__(self) -> None:
-        self._pending: list[bytes] = []
-        self._bytes = 0
-        self._ended = False
-        self._work = asyncio.Event()
-        self._empty = asyncio.Event()
-
-    def put(self, data: bytes) -> None:
-        """Sends `data` soon. A client that does not read is ended; it comes back with its cursor."""
-        if self._ended:
-            return
-        if self._bytes > limits.BACKLOG_BYTES:
-            self._pending.clear()
-            self.end(BACKLOG)
-            return
-        self._pending.append(data)
-        self._bytes += len(data)
-        self._empty.clear()
-        self._work.set()
-
-    def goodbye(self, why: Ending) -> bytes:  # noqa: ARG002
-        """The last bytes of the stream."""
-        return b""
-
-    @property
-    def waits(self) -> bool:
-        """Whether something waits to be sent."""
-        return not self._empty.is_set()
-
-    async def drained(self) -> None:
-        await self._empty.wait()
-
-    def end(self, why: Ending) -> None:
-        if not self._ended:
-            metrics.evictions.labels(why.code).inc()
-            self._pending.append(self.goodbye(why))
-            self._ended = True
-            self._work.set()
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """What is to be sent, until the end."""
-        while not self._ended or self._pending:
-            self._work.clear()
-            if self._pending:
-                yield self._take()
-                if not self._pending:
-                    self._empty.set()
-                continue
-            try:
-                async with asyncio.timeout(limits.IDLE_SECONDS):
-                    await self._work.wait()
-            except TimeoutError:
-                yield self.idle
-
-    def _take(self) -> bytes:
-        # Some of what waits, not all: until it is put together all listeners share it.
-        taken, size = 0, 0
-        while taken < len(self._pending) and size < limits.REPLAY_BYTES:
-            size += len(self._pending[taken])
-            taken += 1
-        some = b"".join(self._pending[:taken])
-        del self._pending[:taken]
-        self._bytes -= size
-        return some
-
-
-class Stream(StreamingResponse):
-    """A response that listens from before its first byte until after its last."""
-
-    def __init__(self, block: AbstractContextManager[object], stream: ByteStream, media_type: str) -> None:
-        # Unbuffered, by nginx too, and never kept.
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(stream.chunks(), media_type=media_type, headers=headers)
-        self._block = block
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._block:
-            await super().__call__(scope, receive, send)
+async def hung_up(receive: Receive) -> None:
+    """Returns when the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _subscribe(

@@ -17,7 +17,7 @@ from asgi_app.topics.cursor import Cursor
 from asgi_app.topics.event import Batch, Notice
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import UNAVAILABLE, Ending, Gone
-from asgi_app.transports.http import listening
+from asgi_app.transports.http import hung_up, listening
 from asgi_app.transports.messages import CursorText, TopicName
 
 
@@ -32,7 +32,7 @@ def route(door: Door, hub: Hub) -> BaseRoute:
     ) -> Response:
         answer = Poll()
         with listening(door, hub, request, topic, Cursor.parse(since) if since else None, answer) as begun:
-            gone = asyncio.create_task(_disconnected(request))
+            gone = asyncio.create_task(hung_up(request.receive))
             complete = asyncio.create_task(answer.complete.wait())
             try:
                 await asyncio.wait((begun, complete, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -101,8 +101,3 @@ class Poll:
             if name in self._notices:
                 headers[f"X-{name.capitalize()}"] = self._notices[name].decode()
         return Response(body, media_type="application/json", headers=headers)
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -82,10 +82,12 @@ def test_slow_bodies_of_one_address_take_a_bounded_part(stack: LocalStack, visit
 @pytest.mark.usefixtures("remembers")
 def test_handshakes_with_a_body_are_answered_at_once(stack: LocalStack, visitor: Visitor) -> None:
     idle = visitor.watch(3)
-    with crowd(stack, 2000, HANDSHAKE) as connections:
-        found = answers(connections, 2000, 20)
-    assert set(found) <= {"400", "closed"}
-    assert found["400"] >= 1900
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        with crowd(stack, 2000, HANDSHAKE) as connections:
+            found = answers(connections, 2000, 20)
+        assert set(found) <= {"400", "closed"}
+        assert found["400"] >= 1900
     visitor.report().undisturbed(idle)
 
 

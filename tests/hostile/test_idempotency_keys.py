@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any
 
 import httpx
@@ -19,7 +20,12 @@ KEPT_BYTES = 8 * 1024 * 1024
 
 
 def post(client: httpx.Client, key: str, **note: Any) -> httpx.Response:
-    return client.post("/api/notes", json=note, headers={"Idempotency-Key": key})
+    """As fast as one address may."""
+    while True:
+        answer = client.post("/api/notes", json=note, headers={"Idempotency-Key": key})
+        if answer.status_code != 429:
+            return answer
+        time.sleep(0.02)
 
 
 def test_keys_of_one_address_push_out_its_own_only(stack: LocalStack, visitor: Visitor) -> None:
@@ -33,8 +39,8 @@ def test_keys_of_one_address_push_out_its_own_only(stack: LocalStack, visitor: V
         while len(keys) * len(LONGEST) * 6 < 1.2 * KEPT_BYTES:
             key = secrets.token_hex(16)
             answer = post(attacker, key, text=f"{LONGEST[:-10]}{len(keys)}", board=board)
-            assert answer.status_code in (201, 429)
-            keys += [key] if answer.status_code == 201 else []
+            assert answer.status_code == 201
+            keys.append(key)
         # Pushed out; the newest is not.
         assert post(attacker, keys[0], **note).status_code == 201
         assert post(attacker, keys[-1], **note).status_code == 422

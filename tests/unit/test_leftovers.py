@@ -11,6 +11,8 @@ from unittest.mock import MagicMock
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from asgi_app.door import Admission
@@ -21,6 +23,7 @@ from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import Listeners
 from asgi_app.topics.topic import Topic
 from asgi_app.topics.whispers import Whispers
+from asgi_app.transports import poll, sse
 from asgi_app.transports.messages import Subscribe, client_message
 from asgi_app.transports.websocket import WebSocketEndpoint
 from tests.unit.test_uvicorn_contract import HANDSHAKE, Transport, turn
@@ -65,7 +68,13 @@ def config() -> uvicorn.Config:
     door.listeners = Listeners()
     door.admit = lambda *_: Admission(door, allowance, None)
     door.refusal = lambda *_: None
-    app = WebSocketEndpoint(door, Hub(Mute(), Whispers(MagicMock(), ()), 10))
+    hub = Hub(Mute(), Whispers(MagicMock(), ()), 10)
+    websocket = WebSocketEndpoint(door, hub)
+    http = FastAPI(routes=[sse.route(door, hub), poll.route(door, hub)])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (websocket if scope["type"] == "websocket" else http)(scope, receive, send)
+
     made = uvicorn.Config(app, http=UpgradingProtocol, ws=DirectProtocol, log_config=None)
     made.load()
     return made
@@ -132,6 +141,32 @@ def test_nor_does_the_end_of_one_that_waits_for_an_answer(config: uvicorn.Config
         return left_over()
 
     assert not asyncio.run(run()), "the task that was cancelled is still held by what it ran for"
+
+
+@pytest.mark.usefixtures("collector")
+@pytest.mark.parametrize("path", ["/ws/events", "/ws/poll"])
+def test_nor_does_the_end_of_a_request_that_listens(config: uvicorn.Config, path: str) -> None:
+    state = ServerState()
+
+    async def listen_and_hang_up() -> None:
+        transport = Switching()
+        transport.protocol = UpgradingProtocol(config, state, {})
+        transport.protocol.connection_made(transport)
+        transport.protocol.data_received(b"GET %b?topic=board:a HTTP/1.1\r\n\r\n" % path.encode())
+        await turn()
+        assert state.tasks, "it is answered already"
+        transport.end()
+        async with asyncio.timeout(5):
+            while state.tasks:
+                await turn()
+
+    async def run() -> Counter[str]:
+        await listen_and_hang_up()  # what is made once
+        left_over()
+        await listen_and_hang_up()
+        return left_over()
+
+    assert not asyncio.run(run()), "what was cancelled is held by its own traceback: sse.py, poll.py"
 
 
 def test_the_text_of_a_message_is_not_kept() -> None:
