@@ -21,7 +21,7 @@ from gunicorn import glogging, util
 from gunicorn.http import wsgi
 from prometheus_client import multiprocess
 
-from wsgi_app import draining, logs, refusals, sending, settings
+from wsgi_app import cores, draining, logs, refusals, sending, settings
 from wsgi_app.notes import store
 
 configured = settings.load()
@@ -89,6 +89,16 @@ logger_class = Logger
 def when_ready(_server: object) -> None:
     """In the master, before any worker."""
     draining.watch()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """In the master, before each worker. One that replaces another gets its core."""
+    worker.core = cores.choose(workers, [other.core for other in server.WORKERS.values()])
+
+
+def post_fork(_server: object, worker: Any) -> None:
+    """In each worker, before it starts a thread."""
+    cores.stay_on(worker.core)
 
 
 def child_exit(_server: object, worker: Any) -> None:

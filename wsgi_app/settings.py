@@ -57,7 +57,8 @@ class Settings(Place):
         default=2,
         ge=1,
         le=64,
-        description="Processes. About one per core; more only help while the cores are idle.",
+        description="Processes. One per core is best: each then stays on a core of its own. More only help "
+        "while the cores are idle.",
     )
     wsgi_threads: int = Field(
         default=32,

@@ -1,0 +1,35 @@
+"""Each worker on a core of its own, where there are enough workers for all cores.
+
+Of a worker's threads one runs at a time. When the next one runs on another core, it finds nothing in that
+core's caches: docs/explanation/performance.md has what that costs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+
+
+def choose(workers: int, taken: Iterable[int | None]) -> int | None:
+    """The core for one more worker, of those that this process may use; None for any of them.
+
+    With fewer workers than cores, the system places them better: it knows what else runs.
+
+    Args:
+        workers: how many there will be.
+        taken: the cores of those that are there.
+    """
+    if not hasattr(os, "sched_getaffinity"):  # Linux has it
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    if workers < len(allowed):
+        return None
+    used = Counter(taken)
+    return min(allowed, key=lambda core: used[core])
+
+
+def stay_on(core: int | None) -> None:
+    """Keeps this process, and the threads that it will start, on a core."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
