@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
@@ -15,10 +16,14 @@ from asgi_app.client import scripts
 from asgi_app.door import Door
 from asgi_app.server import watchdog
 from asgi_app.settings import Settings
+from asgi_app.topics import topic
 from asgi_app.topics.hub import Hub
 from asgi_app.topics.listener import Listeners
 from asgi_app.topics.shards import Shards, source
 from asgi_app.topics.whispers import Whispers
+
+if TYPE_CHECKING:
+    from asgi_app.tracing import Tracing
 
 
 class Sidecar:
@@ -39,6 +44,7 @@ class Sidecar:
             *asyncapi.routes(),
             *health.routes(self.door, self._reader.redis),
         ]
+        self._tracing = _tracing(settings.traces_to())
         self._app = FastAPI(
             title="Corkboard sidecar",
             lifespan=self._lifespan,
@@ -75,3 +81,16 @@ class Sidecar:
         yield
         await tasks.end(jobs)
         await self._reader.close()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.end)
+
+
+def _tracing(endpoint: str | None) -> Tracing | None:
+    if endpoint is None:
+        return None
+    # Only now: it imports OpenTelemetry, which costs a quarter of a second and 25 MB.
+    from asgi_app.tracing import Tracing
+
+    tracing = Tracing(endpoint)
+    topic.on_delivered = tracing.delivered
+    return tracing

@@ -77,6 +77,7 @@ BLOCKS_READING = 16
 SLICE_LISTENERS = 1000
 LARGE_LISTENERS = 100
 COALESCE_SECONDS = 0.001
+TRACED_EVENTS = 100  # of those that are written together; a span takes some 30 microseconds of the event loop
 BURST_MESSAGES = 256
 LAG_SECONDS = 0.5  # between two measurements
 STUCK_SECONDS = 6.0  # until the guardian ends a process whose loop stands still

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, RedisDsn, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+import traces
 from asgi_app import capacity, limits
 
 SENTINELS = re.compile(
@@ -130,6 +131,11 @@ class Settings(Place):
         description="How many of them one client address may hold in one process; more are refused with 429. "
         "Behind a proxy that hides addresses all clients count as one.",
     )
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(traces.receiver)] | None = Field(
+        default=None,
+        description="Where OpenTelemetry traces go: an OTLP receiver for HTTP, as in http://collector:4318. "
+        "Unset: nothing is traced.",
+    )
     drain_seconds: float = Field(
         default=8,
         ge=0,
@@ -141,6 +147,10 @@ class Settings(Place):
         description="direct writes prepared frames straight to the transport; plain goes through the ASGI "
         "server, which is slower and works with any server.",
     )
+
+    def traces_to(self) -> str | None:
+        """The address that traces are sent to; None: nothing is traced."""
+        return None if traces.is_disabled() else self.otel_exporter_otlp_endpoint
 
     def redis_secret(self) -> str | None:
         """The password of the Redis user `asgi`: REDIS_PASSWORD, else the content of REDIS_PASSWORD_FILE.

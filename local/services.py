@@ -164,7 +164,7 @@ def _wsgi(settings: Settings, state: State, ports: Mapping[str, int], dev: bool)
         "WSGI_METRICS_PORT": str(ports["wsgi-metrics"]),
         "SOCKET_FOLDER": str(state.sockets / "wsgi"),
     }
-    files = [] if dev else ["wsgi_app", "corkboard", "slots"]
+    files = [] if dev else ["wsgi_app", "corkboard", "slots", "traces"]
     return Service(
         "wsgi",
         command,
@@ -194,7 +194,7 @@ def _asgi(name: str, settings: Settings, state: State, ports: Mapping[str, int],
         # Of any kind: the browser's scripts are in that folder too.
         command = [sys.executable, "-m", "watchfiles", "--filter", "default", shlex.join(command), "asgi_app"]
         environment["DRAIN_SECONDS"] = "0"  # nobody waits for sockets when a file was saved
-    files = [] if dev else ["asgi_app", "slots"]
+    files = [] if dev else ["asgi_app", "slots", "traces"]
     return Service(name, command, environment, [probe(name, ports[name])], files=files)
 
 
@@ -215,7 +215,9 @@ def newest(service: Service) -> float:
 def _app_environment(settings: Settings, state: State, known: type[BaseModel]) -> dict[str, str]:
     # Its own fields: what it inherits, where it listens and where Redis is, is set by its service.
     own = (name.upper() for name in known.__annotations__)
-    return _chosen(settings, (*PLAIN, *own)) | {
+    # OpenTelemetry's own ones too: sampling, headers and more.
+    otel = (name for name in settings.environment if name.startswith("OTEL_"))
+    return _chosen(settings, (*PLAIN, *own, *otel)) | {
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(state.temporary),
     }

@@ -43,6 +43,11 @@ def create_app() -> Flask:
     problems.init_app(app)
     tickets.init_app(app, configured)
     metrics.init_app(app, configured.wsgi_metrics_port)
+    if endpoint := configured.traces_to():
+        # Only now: it imports OpenTelemetry, which costs a quarter of a second and 25 MB.
+        from wsgi_app import tracing
+
+        tracing.init_app(app, endpoint)
     pages.init_app(app)
     api.init_app(app)
     app.register_blueprint(qr.blueprint)

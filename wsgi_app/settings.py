@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import corkboard.settings
+import traces
 from corkboard.settings import KEY_CHARACTERS
 from wsgi_app import capacity
 
@@ -53,6 +54,7 @@ class Settings(Place):
 
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     public_topics: CommaSeparated = ("board:*",)
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(traces.receiver)] | None = None
     wsgi_workers: int = Field(
         default=2,
         ge=1,
@@ -81,6 +83,10 @@ class Settings(Place):
         le=10_000_000,
         description="Notes that a board of the demo may hold; a further one is refused with 507.",
     )
+
+    def traces_to(self) -> str | None:
+        """The address that traces are sent to; None: nothing is traced."""
+        return None if traces.is_disabled() else self.otel_exporter_otlp_endpoint
 
     def redis_connections(self) -> int:
         """How many of a process' threads may wait for Redis. The others answer what needs no Redis."""

@@ -13,6 +13,9 @@ from asgi_app.topics.event import Batch, Event, Joined, Notice, Whisper
 from asgi_app.topics.listener import Listener
 from asgi_app.topics.people import Person
 
+# Called with a topic, events, and how many listeners they were written to. None while nothing is traced.
+on_delivered: Callable[[str, Batch, int], None] | None = None
+
 
 class Topic:
     """A position that moves to the next event; any other jump is reported to the listeners.
@@ -243,6 +246,8 @@ class Topic:
                 listener.write(batch)
         if batch.events:
             metrics.delivered(batch.events[0].json, len(batch.events), len(audience))
+            if on_delivered is not None:
+                on_delivered(self.name, batch, len(audience))
 
     def _whisper(self, whispers: Sequence[Whisper]) -> Iterator[None]:
         batch, audience = Joined(whispers), tuple(self.listeners)

@@ -18,7 +18,7 @@ LAYERS = [
     ["topics"],
     ["door"],
     ["transports"],
-    ["asyncapi", "client", "leaving", "outage", "people", "presence", "redis_numbers"],
+    ["asyncapi", "client", "leaving", "outage", "people", "presence", "redis_numbers", "tracing"],
     ["health"],
     ["server"],
     ["app"],

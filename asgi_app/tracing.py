@@ -1,0 +1,68 @@
+"""OpenTelemetry: one span per event that this process delivers, in the trace of the request that caused it.
+
+Imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set.
+https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+
+from opentelemetry.trace import SpanKind
+
+from asgi_app import limits
+from asgi_app.topics.event import Batch, Event
+from traces import place
+from traces.spans import Spans
+
+# How every event begins: corkboard/functions.lua. What follows, its data, is not looked at.
+HEAD = re.compile(
+    rb'\{"op":"event","topic":"[^"]*","id":"[^"]*","type":"((?:[^"\\]|\\.)*)"'
+    rb',"time":"([^"]*)","request_id":"([^"]*)"'
+)
+
+
+class Tracing:
+    """Notes events that were delivered."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._spans = Spans(endpoint, "corkboard-sidecar")
+        self.end = self._spans.end
+
+    def delivered(self, topic: str, batch: Batch, listeners: int) -> None:
+        """Notes that events of a topic were written to so many listeners, just now."""
+        now = time.time_ns()
+        for event in batch.events[: limits.TRACED_EVENTS]:
+            if listeners and (found := HEAD.match(event.json)):
+                self._note(
+                    topic, event, listeners, now, *[part.decode(errors="replace") for part in found.groups()]
+                )
+
+    def _note(
+        self, topic: str, event: Event, listeners: int, now: int, kind: str, sent: str, request_id: str
+    ) -> None:
+        attributes: dict[str, str | int] = {
+            "messaging.system": "corkboard",
+            "messaging.operation.name": "deliver",
+            "messaging.destination.name": topic,
+            "messaging.message.id": event.id.decode(),
+            "corkboard.event_type": kind,
+            "corkboard.listeners": listeners,
+            "corkboard.request_id": request_id,
+        }
+        # What no request caused begins a trace of its own.
+        trace, parent = place(request_id)[:2] if request_id else (0, 0)
+        name = f"deliver {topic.partition(':')[0]}"
+        begun = _nanoseconds(sent)
+        start = begun if 0 < begun < now else now  # the publisher's clock may be ahead
+        self._spans.note(name, SpanKind.CONSUMER, attributes, (start, now), trace=trace, parent=parent)
+
+
+def _nanoseconds(sent: str) -> int:
+    try:
+        time_ = datetime.fromisoformat(sent)
+    except ValueError:
+        return 0
+    return int((time_ if time_.tzinfo else time_.replace(tzinfo=UTC)).timestamp() * 1e9)
