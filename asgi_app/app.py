@@ -88,7 +88,6 @@ class Sidecar:
 def _tracing(endpoint: str | None) -> Tracing | None:
     if endpoint is None:
         return None
-    # Only now: it imports OpenTelemetry, which costs a quarter of a second and 25 MB.
     from asgi_app.tracing import Tracing
 
     tracing = Tracing(endpoint)

@@ -136,6 +136,10 @@ class Settings(Place):
         description="Where OpenTelemetry traces go: an OTLP receiver for HTTP, as in http://collector:4318. "
         "Unset: nothing is traced.",
     )
+    otel_sdk_disabled: Annotated[Literal["true", "false"], BeforeValidator(str.lower)] = Field(
+        default="false",
+        description="true: nothing is traced, although OTEL_EXPORTER_OTLP_ENDPOINT is set for all programs.",
+    )
     drain_seconds: float = Field(
         default=8,
         ge=0,
@@ -150,7 +154,7 @@ class Settings(Place):
 
     def traces_to(self) -> str | None:
         """The address that traces are sent to; None: nothing is traced."""
-        return None if traces.is_disabled() else self.otel_exporter_otlp_endpoint
+        return self.otel_exporter_otlp_endpoint if self.otel_sdk_disabled == "false" else None
 
     def redis_secret(self) -> str | None:
         """The password of the Redis user `asgi`: REDIS_PASSWORD, else the content of REDIS_PASSWORD_FILE.

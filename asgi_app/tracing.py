@@ -1,4 +1,4 @@
-"""OpenTelemetry: one span per event that this process delivers, in the trace of the request that caused it.
+"""Traces for OpenTelemetry: one span per event that this process delivers, in the trace of the request.
 
 Imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set.
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
@@ -10,11 +10,10 @@ import re
 import time
 from datetime import UTC, datetime
 
-from opentelemetry.trace import SpanKind
-
 from asgi_app import limits
 from asgi_app.topics.event import Batch, Event
 from traces import place
+from traces.otlp import CONSUMER, Span
 from traces.spans import Spans
 
 # How every event begins: corkboard/functions.lua. What follows, its data, is not looked at.
@@ -36,28 +35,25 @@ class Tracing:
         now = time.time_ns()
         for event in batch.events[: limits.TRACED_EVENTS]:
             if listeners and (found := HEAD.match(event.json)):
-                self._note(
-                    topic, event, listeners, now, *[part.decode(errors="replace") for part in found.groups()]
-                )
+                said = [part.decode(errors="replace") for part in found.groups()]
+                self._spans.note(_span(topic, event, listeners, now, *said))
 
-    def _note(
-        self, topic: str, event: Event, listeners: int, now: int, kind: str, sent: str, request_id: str
-    ) -> None:
-        attributes: dict[str, str | int] = {
-            "messaging.system": "corkboard",
-            "messaging.operation.name": "deliver",
-            "messaging.destination.name": topic,
-            "messaging.message.id": event.id.decode(),
-            "corkboard.event_type": kind,
-            "corkboard.listeners": listeners,
-            "corkboard.request_id": request_id,
-        }
-        # What no request caused begins a trace of its own.
-        trace, parent = place(request_id)[:2] if request_id else (0, 0)
-        name = f"deliver {topic.partition(':')[0]}"
-        begun = _nanoseconds(sent)
-        start = begun if 0 < begun < now else now  # the publisher's clock may be ahead
-        self._spans.note(name, SpanKind.CONSUMER, attributes, (start, now), trace=trace, parent=parent)
+
+def _span(topic: str, event: Event, listeners: int, now: int, kind: str, sent: str, request_id: str) -> Span:
+    attributes: dict[str, str | int] = {
+        "messaging.system": "corkboard",
+        "messaging.operation.name": "deliver",
+        "messaging.destination.name": topic,
+        "messaging.message.id": event.id.decode(),
+        "corkboard.event_type": kind,
+        "corkboard.listeners": listeners,
+        "corkboard.request_id": request_id,
+    }
+    # What no request caused begins a trace of its own.
+    trace, cause = place(request_id)[:2] if request_id else (0, 0)
+    begun = _nanoseconds(sent)
+    start = begun if 0 < begun < now else now  # the publisher's clock may be ahead
+    return Span(f"deliver {topic.partition(':')[0]}", CONSUMER, trace, 0, cause, start, now, attributes)
 
 
 def _nanoseconds(sent: str) -> int:

@@ -215,9 +215,7 @@ def newest(service: Service) -> float:
 def _app_environment(settings: Settings, state: State, known: type[BaseModel]) -> dict[str, str]:
     # Its own fields: what it inherits, where it listens and where Redis is, is set by its service.
     own = (name.upper() for name in known.__annotations__)
-    # OpenTelemetry's own ones too: sampling, headers and more.
-    otel = (name for name in settings.environment if name.startswith("OTEL_"))
-    return _chosen(settings, (*PLAIN, *own, *otel)) | {
+    return _chosen(settings, (*PLAIN, *own)) | {
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(state.temporary),
     }

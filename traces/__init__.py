@@ -6,7 +6,6 @@ This module imports nothing of OpenTelemetry; `traces.spans` does, where somethi
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -52,8 +51,3 @@ def receiver(url: str) -> str:
     if not good or re.search(r"[\s@?#]", url):
         raise ValueError("Input should be http://HOST:PORT or https://HOST:PORT, without user and password")
     return url
-
-
-def is_disabled() -> bool:
-    """Whether OpenTelemetry's own switch is off, in an environment that sets an endpoint for everything."""
-    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"

@@ -1,145 +1,132 @@
-"""Spans are noted when they are over, and sent by a thread: who notes one never waits for the receiver."""
+"""Spans are noted when they are over, and sent by a thread: who notes one never waits for the receiver.
+
+OpenTelemetry's own packages would do this, too. But redis-py loads them wherever they are installed, so that who
+traces nothing would pay for them, and their shutdown waits for half a minute.
+"""
 
 from __future__ import annotations
 
 import atexit
 import logging
+import os
+import random
 import threading
-from collections.abc import Mapping
+import time
+from collections import deque
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
 
-import requests
-from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import (
-    NonRecordingSpan,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    TraceFlags,
-    set_span_in_context,
-)
+from traces.otlp import Span, encode
 
-WAITING = 2048  # beyond that, spans are dropped
-SENT = 512  # at once
+WAITING = 2048  # spans; more are dropped
+SENT = 128  # at once: encoding them holds up the process' other threads for two milliseconds
 SEND_SECONDS = 2.0  # until fewer are sent, too
-END_SECONDS = 2.0  # for what is left at the end
-SELDOM_SECONDS = 60.0
-# They say that the receiver is away, and that spans are dropped.
-LOGGERS = (
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-    "opentelemetry.sdk._shared_internal",
-    __name__,
-)
+AGAIN_SECONDS = 5.0  # after a receiver did not take them
+ANSWER_SECONDS = 10.0
+END_SECONDS = 2.0  # for what is left when the process ends
+QUIET_SECONDS = 60.0  # between two messages in the log
+# https://opentelemetry.io/docs/specs/otlp/#failures-1: what is refused otherwise is refused for good.
+LATER = (429, 502, 503, 504)
 
 log = logging.getLogger(__name__)
 
 
 class Spans:
-    """The spans of one process, or of the processes that are forked from it.
+    """The spans of one process. May be made before it is forked: the thread begins with the first span.
 
     Args:
         endpoint: the address of an OTLP receiver for HTTP, without /v1/traces.
-        service: what the spans are grouped by: `service.name`.
-
-    Raises:
-        ValueError, RuntimeError: a variable of OpenTelemetry's own is invalid.
+        service: what the spans are grouped by, `service.name`.
     """
 
     def __init__(self, endpoint: str, service: str) -> None:
-        session = requests.Session()
-        session.trust_env = False  # a proxy or a .netrc of this machine is not meant for it
-        self._exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", session=session)
-        self._ids = _Ids()
-        resource = Resource.create({"service.name": service})
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=self._ids)
-        self._tracer = self._provider.get_tracer("corkboard")
-        self._processor: BatchSpanProcessor | None = None
+        self._endpoint = endpoint
+        self._service = service
+        self._waiting: deque[Span] = deque()
+        self._lost = 0
+        self._quiet_until = 0.0
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        for name in LOGGERS:
-            logging.getLogger(name).addFilter(Seldom())
+        self._wake = threading.Event()
+        self._is_ending = False
 
-    def note(
-        self,
-        name: str,
-        kind: SpanKind,
-        attributes: Mapping[str, str | int],
-        nanoseconds: tuple[int, int],
-        *,
-        trace: int = 0,
-        span: int = 0,
-        parent: int = 0,
-        has_failed: bool = False,
-    ) -> None:
-        """Notes a span. It never raises: no request and no delivery may fail because of it.
-
-        Args:
-            nanoseconds: the Unix times at which it began and ended.
-            trace, span: its ids; made up where they are 0.
-            parent: the span that caused it, in the same trace; 0 for none.
-        """
-        try:
-            if self._processor is None:
-                self._begin()
-            self._ids.chosen.trace, self._ids.chosen.span = trace, span
-            context = _caused_by(trace, parent) if parent else Context()
-            noted = self._tracer.start_span(name, context, kind, attributes, start_time=nanoseconds[0])
-            if has_failed:
-                noted.set_status(Status(StatusCode.ERROR))
-            noted.end(nanoseconds[1])
-        except Exception:  # such as a thread that cannot be started
-            log.exception("a span is lost")
+    def note(self, span: Span) -> None:
+        """Notes a span, which gets the ids that are 0. Never raises, and never waits."""
+        if self._thread is None:
+            self._begin()
+        if len(self._waiting) >= WAITING:
+            self._lost += 1
+            return
+        self._waiting.append(span)
+        if len(self._waiting) == SENT:
+            self._wake.set()
 
     def end(self) -> None:
-        """Sends what is left, for END_SECONDS at most. The library's own shutdown would wait for 30 s."""
-        if self._processor is not None:
-            self._processor._batch_processor.shutdown(timeout_millis=int(END_SECONDS * 1000))
+        """Sends what is left, for END_SECONDS at most."""
+        self._is_ending = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
 
     def _begin(self) -> None:
-        # Not before: a thread of a process does not come along into those that are forked from it.
         with self._lock:
-            if self._processor is None:
-                # The bounds are ours, whatever is in the environment.
-                processor = BatchSpanProcessor(self._exporter, WAITING, SEND_SECONDS * 1000, SENT, 30_000)
-                self._provider.add_span_processor(processor)
-                self._processor = processor
-                atexit.register(self.end)
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._run, name="traces", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the limit of threads; the next span tries again
+                self._complain(str(error))
+                return
+            self._thread = thread
+            atexit.register(self.end)
+
+    def _run(self) -> None:
+        batch: list[Span] = []
+        pause = SEND_SECONDS
+        while not self._is_ending or self._waiting or batch:
+            if not self._is_ending and (pause == AGAIN_SECONDS or len(self._waiting) < SENT):
+                self._wake.wait(pause)
+                self._wake.clear()
+            while self._waiting and len(batch) < SENT:
+                batch.append(self._waiting.popleft())
+            if not batch:
+                continue
+            why, is_worth_another_try = self._send(batch)
+            pause = AGAIN_SECONDS if why and is_worth_another_try else SEND_SECONDS
+            if why:
+                self._complain(why)
+                if self._is_ending:
+                    return
+            if not why or not is_worth_another_try:
+                batch = []
+
+    def _send(self, batch: list[Span]) -> tuple[str, bool]:
+        """Why the receiver did not take them; empty when it did. And whether it may take them later."""
+        try:
+            # `http.client` asks no proxy: what is set for other programs is not meant for this.
+            resource: dict[str, str | int] = {"service.name": self._service, "process.pid": os.getpid()}
+            body = encode(resource, [_complete(span) for span in batch])
+            parts = urlsplit(self._endpoint)
+            make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+            with closing(make(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)) as connection:
+                path = f"{parts.path.rstrip('/')}/v1/traces"
+                connection.request("POST", path, body, {"Content-Type": "application/x-protobuf"})
+                status = connection.getresponse().status
+        except (OSError, HTTPException) as error:
+            return f"{type(error).__name__}: {error}", True
+        except Exception as error:  # the thread must go on
+            return f"{type(error).__name__}: {error}", False
+        return ("", False) if 200 <= status < 300 else (f"it answers {status}", status in LATER)
+
+    def _complain(self, why: str) -> None:
+        if time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            log.warning("OTEL_EXPORTER_OTLP_ENDPOINT takes no traces: %s (spans lost: %d)", why, self._lost)
 
 
-def _caused_by(trace: int, span: int) -> Context:
-    cause = SpanContext(trace, span, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-    return set_span_in_context(NonRecordingSpan(cause), Context())
-
-
-class _Ids(RandomIdGenerator):
-    """The ids that were chosen for the next span of this thread."""
-
-    def __init__(self) -> None:
-        self.chosen = threading.local()
-
-    def generate_trace_id(self) -> int:
-        return int(self.chosen.trace) or super().generate_trace_id()
-
-    def generate_span_id(self) -> int:
-        return int(self.chosen.span) or super().generate_span_id()
-
-    def is_trace_id_random(self) -> bool:
-        """Clients may choose request ids."""
-        return False
-
-
-class Seldom(logging.Filter):
-    """Lets one message through per minute, however often spans could not be sent."""
-
-    _next = 0.0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """False within SELDOM_SECONDS of the last message that passed."""
-        if record.created < self._next:
-            return False
-        self._next = record.created + SELDOM_SECONDS
-        return True
+def _complete(span: Span) -> Span:
+    return span._replace(
+        trace=span.trace or random.getrandbits(128) or 1, id=span.id or random.getrandbits(64) or 1
+    )

@@ -44,7 +44,6 @@ def create_app() -> Flask:
     tickets.init_app(app, configured)
     metrics.init_app(app, configured.wsgi_metrics_port)
     if endpoint := configured.traces_to():
-        # Only now: it imports OpenTelemetry, which costs a quarter of a second and 25 MB.
         from wsgi_app import tracing
 
         tracing.init_app(app, endpoint)

@@ -55,6 +55,7 @@ class Settings(Place):
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     public_topics: CommaSeparated = ("board:*",)
     otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(traces.receiver)] | None = None
+    otel_sdk_disabled: Annotated[Literal["true", "false"], BeforeValidator(str.lower)] = "false"
     wsgi_workers: int = Field(
         default=2,
         ge=1,
@@ -86,7 +87,7 @@ class Settings(Place):
 
     def traces_to(self) -> str | None:
         """The address that traces are sent to; None: nothing is traced."""
-        return None if traces.is_disabled() else self.otel_exporter_otlp_endpoint
+        return self.otel_exporter_otlp_endpoint if self.otel_sdk_disabled == "false" else None
 
     def redis_connections(self) -> int:
         """How many of a process' threads may wait for Redis. The others answer what needs no Redis."""

@@ -1,4 +1,4 @@
-"""OpenTelemetry: one span per request. Imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set.
+"""Traces for OpenTelemetry: one span per request. Imported only where OTEL_EXPORTER_OTLP_ENDPOINT is set.
 
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 
 from flask import Flask, Response, g, request
-from opentelemetry.trace import SpanKind
 
 from traces import place
+from traces.otlp import SERVER, Span
 from traces.spans import Spans
 from wsgi_app.metrics import METHODS
 
@@ -22,15 +22,15 @@ def init_app(app: Flask, endpoint: str) -> None:
     """Traces the requests of `app`, and sends the spans to the OTLP receiver at `endpoint`."""
     spans = Spans(endpoint, "corkboard-app")
 
-    def trace(response: Response) -> Response:
+    def note(response: Response) -> Response:
         if request.path not in UNTRACED:
-            _note(spans, response)
+            spans.note(_span(response))
         return response
 
-    app.after_request(trace)
+    app.after_request(note)
 
 
-def _note(spans: Spans, response: Response) -> None:
+def _span(response: Response) -> Span:
     end = time.time_ns()
     start = end - int((time.perf_counter() - g.started) * 1e9)
     # A client can make up methods, and spans are grouped by their names.
@@ -45,13 +45,5 @@ def _note(spans: Spans, response: Response) -> None:
         attributes["http.route"] = request.url_rule.rule
         name += f" {request.url_rule.rule}"
     trace, span, is_given = place(g.request_id)
-    spans.note(
-        name,
-        SpanKind.SERVER,
-        attributes,
-        (start, end),
-        trace=trace,
-        span=0 if is_given else span,
-        parent=span if is_given else 0,
-        has_failed=response.status_code >= 500,
-    )
+    own, parent = (0, span) if is_given else (span, 0)
+    return Span(name, SERVER, trace, own, parent, start, end, attributes, response.status_code >= 500)

@@ -30,15 +30,18 @@ class Receiver:
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.statuses: list[int] = []  # of its next answers; what it answers with these, it does not keep
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == "/v1/traces":
+                status = 200 if self.path == "/v1/traces" else 404
+                status = receiver.statuses.pop(0) if receiver.statuses else status
+                if status == 200:
                     receiver.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
                 answer = ExportTraceServiceResponse().SerializeToString()
-                self.send_response(200 if self.path == "/v1/traces" else 404)
+                self.send_response(status)
                 self.send_header("Content-Type", "application/x-protobuf")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
