@@ -1,7 +1,7 @@
 """Spans are noted when they are over, and sent by a thread: who notes one never waits for the receiver.
 
-OpenTelemetry's own packages would do this, too. But redis-py loads them wherever they are installed, so that who
-traces nothing would pay for them, and their shutdown waits for half a minute.
+OpenTelemetry's own packages would do this, too. But redis-py loads them wherever they are installed, so that
+who traces nothing would pay for them; and their shutdown waits for half a minute.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""With an OTLP endpoint, a click and its deliveries are one trace; without, nothing that could send one."""
+"""With an OTLP endpoint, a click and its deliveries are one trace; without, what would trace is not there."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def test_what_is_no_event_and_what_nobody_got_is_no_span(noted: Noted) -> None:
     assert not noted.spans
 
 
-SPAN_ = Span("a", SERVER, 1, 2, 0, 3, 4, {})
+NOTED = Span("a", SERVER, 1, 2, 0, 3, 4, {})
 
 
 def test_spans_are_encoded_as_opentelemetry_decodes_them() -> None:
@@ -158,7 +158,7 @@ def test_nobody_waits_for_a_receiver_that_hangs_not_even_at_the_end() -> None:
         spans = Spans(f"http://127.0.0.1:{hanging.getsockname()[1]}", "test")
         begun = time.perf_counter()
         for _ in range(10 * WAITING):
-            spans.note(SPAN_)
+            spans.note(NOTED)
         noted = time.perf_counter()
         spans.end()
         ended = time.perf_counter()
@@ -173,7 +173,7 @@ def test_spans_arrive_later_when_the_receiver_was_away(monkeypatch: pytest.Monke
         receiver.statuses = [503, 429]
         spans = Spans(receiver.url, "test")
         for number in range(SENT + 10):
-            spans.note(SPAN_._replace(name=str(number)))
+            spans.note(NOTED._replace(name=str(number)))
         wait_for(lambda: len(receiver.spans) >= SENT + 10, "all spans")
         spans.end()
     assert [span.name for span in receiver.spans] == [str(number) for number in range(SENT + 10)]
@@ -186,9 +186,9 @@ def test_what_the_receiver_refuses_for_good_is_not_sent_again(
     with Receiver() as receiver:
         receiver.statuses = [400]
         spans = Spans(receiver.url, "test")
-        spans.note(SPAN_._replace(name="refused"))
+        spans.note(NOTED._replace(name="refused"))
         wait_for(lambda: not receiver.statuses, "the refusal")
-        spans.note(SPAN_._replace(name="taken"))
+        spans.note(NOTED._replace(name="taken"))
         spans.end()
     assert [span.name for span in receiver.spans] == ["taken"]
     (line,) = [record.getMessage() for record in caplog.records]
@@ -202,7 +202,7 @@ def test_one_message_a_minute_says_that_the_receiver_is_away(
     monkeypatch.setattr("traces.spans.AGAIN_SECONDS", 0.01)
     spans = Spans("http://127.0.0.1:1", "test")
     for _ in range(20):
-        spans.note(SPAN_)
+        spans.note(NOTED)
         time.sleep(0.02)
     spans.end()
     assert len(caplog.records) == 1
@@ -218,6 +218,6 @@ def test_a_thread_that_cannot_be_started_fails_nobody(
     monkeypatch.setattr("threading.Thread.start", refuse)
     spans = Spans("http://127.0.0.1:1", "test")
     for _ in range(3):
-        spans.note(SPAN_)
+        spans.note(NOTED)
     spans.end()
     assert len(caplog.records) == 1
