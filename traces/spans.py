@@ -24,7 +24,7 @@ SENT = 128  # at once: encoding them holds up the process' other threads for two
 SEND_SECONDS = 2.0  # until fewer are sent, too
 AGAIN_SECONDS = 5.0  # after a receiver did not take them
 ANSWER_SECONDS = 10.0
-END_SECONDS = 2.0  # for what is left when the process ends
+END_SECONDS = 1.0  # for what is left when the process ends
 QUIET_SECONDS = 60.0  # between two messages in the log
 # https://opentelemetry.io/docs/specs/otlp/#failures-1: what is refused otherwise is refused for good.
 LATER = (429, 502, 503, 504)
@@ -63,7 +63,9 @@ class Spans:
             self._wake.set()
 
     def end(self) -> None:
-        """Sends what is left, for END_SECONDS at most."""
+        """Sends what is left, for END_SECONDS at most. Nothing the second time."""
+        if self._is_ending:
+            return
         self._is_ending = True
         self._wake.set()
         if self._thread is not None:

@@ -16,6 +16,7 @@ from asgi_app import limits
 from asgi_app.settings import Settings
 from local.services import Service
 from local.settings import ROOT
+from traces.spans import END_SECONDS
 
 # What a process needs beside the setting in question.
 BESIDE = {
@@ -34,7 +35,7 @@ def test_a_process_has_drained_before_it_is_killed() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.base.yml").read_text())
     grace = int(compose["services"]["server"]["stop_grace_period"].removesuffix("s"))
     killed_after = min(grace, Service.__dataclass_fields__["stop_seconds"].default)
-    assert killed_after > limits.DRAIN_SECONDS + limits.LAST_SECONDS
+    assert killed_after > limits.DRAIN_SECONDS + limits.LAST_SECONDS + END_SECONDS
 
 
 def test_none_as_public_topics_is_an_empty_list() -> None:

@@ -161,9 +161,10 @@ def test_nobody_waits_for_a_receiver_that_hangs_not_even_at_the_end() -> None:
             spans.note(NOTED)
         noted = time.perf_counter()
         spans.end()
+        spans.end()  # as the sidecar, and then Python
         ended = time.perf_counter()
     assert noted - begun < 5  # far less: 10 to 20 ms where nothing else runs
-    assert ended - noted < END_SECONDS + 2
+    assert ended - noted < 2 * END_SECONDS
 
 
 def test_spans_arrive_later_when_the_receiver_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
