@@ -92,7 +92,7 @@ class Spans:
                 self._wake.wait(pause)
                 self._wake.clear()
             while self._waiting and len(batch) < SENT:
-                batch.append(self._waiting.popleft())
+                batch.append(_complete(self._waiting.popleft()))
             if not batch:
                 continue
             why, is_worth_another_try = self._send(batch)
@@ -109,7 +109,7 @@ class Spans:
         try:
             # `http.client` asks no proxy: what is set for other programs is not meant for this.
             resource: dict[str, str | int] = {"service.name": self._service, "process.pid": os.getpid()}
-            body = encode(resource, [_complete(span) for span in batch])
+            body = encode(resource, batch)
             parts = urlsplit(self._endpoint)
             make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
             with closing(make(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)) as connection:
