@@ -44,7 +44,7 @@ class Spans:
         self._endpoint = endpoint
         self._service = service
         self._waiting: deque[Span] = deque()
-        self._lost = 0
+        self._lost = 0  # since the last message
         self._quiet_until = 0.0
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -97,12 +97,13 @@ class Spans:
                 continue
             why, is_worth_another_try = self._send(batch)
             pause = AGAIN_SECONDS if why and is_worth_another_try else SEND_SECONDS
-            if why:
-                self._complain(why)
-                if self._is_ending:
-                    return
-            if not why or not is_worth_another_try:
+            if not (why and is_worth_another_try):
+                self._lost += len(batch) if why else 0
                 batch = []
+            if why or self._lost:
+                self._complain(why or "they come faster than they can be sent")
+            if why and self._is_ending:
+                return
 
     def _send(self, batch: list[Span]) -> tuple[str, bool]:
         """Why the receiver did not take them; empty when it did. And whether it may take them later."""
@@ -125,7 +126,8 @@ class Spans:
     def _complain(self, why: str) -> None:
         if time.monotonic() >= self._quiet_until:
             self._quiet_until = time.monotonic() + QUIET_SECONDS
-            log.warning("OTEL_EXPORTER_OTLP_ENDPOINT takes no traces: %s (spans lost: %d)", why, self._lost)
+            lost, self._lost = self._lost, 0
+            log.warning("OTEL_EXPORTER_OTLP_ENDPOINT does not take all: %s (spans lost: %d)", why, lost)
 
 
 def _complete(span: Span) -> Span:

@@ -193,7 +193,18 @@ def test_what_the_receiver_refuses_for_good_is_not_sent_again(
         spans.end()
     assert [span.name for span in receiver.spans] == ["taken"]
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT takes no traces: it answers 400")
+    assert line.startswith("OTEL_EXPORTER_OTLP_ENDPOINT does not take all: it answers 400 (spans lost: 1)")
+
+
+def test_the_log_says_that_there_was_no_room_for_spans(caplog: pytest.LogCaptureFixture) -> None:
+    with Receiver() as receiver:
+        spans = Spans(receiver.url, "test")
+        for _ in range(10 * WAITING):
+            spans.note(NOTED)
+        spans.end()
+    assert 0 < len(receiver.spans) < 10 * WAITING
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "faster than they can be sent" in line
 
 
 def test_one_message_a_minute_says_that_the_receiver_is_away(
