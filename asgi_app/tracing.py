@@ -6,6 +6,7 @@ https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from datetime import UTC, datetime
@@ -31,12 +32,18 @@ class Tracing:
         self.end = self._spans.end
 
     def delivered(self, topic: str, batch: Batch, listeners: int) -> None:
-        """Notes that events of a topic were written to so many listeners, just now."""
+        """Notes that events of a topic were written to so many listeners, just now. Never raises."""
         now = time.time_ns()
-        for event in batch.events[: limits.TRACED_EVENTS]:
-            if listeners and (found := HEAD.match(event.json)):
-                said = [part.decode(errors="replace") for part in found.groups()]
-                self._spans.note(_span(topic, event, listeners, now, *said))
+        try:
+            for event in batch.events[: limits.TRACED_EVENTS]:
+                if listeners and (found := HEAD.match(event.json)):
+                    said = [
+                        json.loads(b'"%b"' % part.decode(errors="replace").encode())
+                        for part in found.groups()
+                    ]
+                    self._spans.note(_span(topic, event, listeners, now, *said))
+        except Exception as error:  # the topic's delivery must go on
+            self._spans.complain(repr(error))
 
 
 def _span(topic: str, event: Event, listeners: int, now: int, kind: str, sent: str, request_id: str) -> Span:

@@ -1,7 +1,4 @@
-"""Which trace a request and its events belong to: their request id says it; nothing else is carried along.
-
-This module imports nothing of OpenTelemetry; `traces.spans` does, where something is traced.
-"""
+"""Which trace a request and its events belong to: their request id says it; nothing else is carried along."""
 
 from __future__ import annotations
 

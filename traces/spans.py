@@ -71,6 +71,13 @@ class Spans:
         if self._thread is not None:
             self._thread.join(END_SECONDS)
 
+    def complain(self, why: str) -> None:
+        """Logs why spans are lost, once in QUIET_SECONDS."""
+        if time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            lost, self._lost = self._lost, 0
+            log.warning("OTEL_EXPORTER_OTLP_ENDPOINT does not take all: %s (spans lost: %d)", why, lost)
+
     def _begin(self) -> None:
         with self._lock:
             if self._thread is not None:
@@ -79,7 +86,7 @@ class Spans:
             try:
                 thread.start()
             except RuntimeError as error:  # the limit of threads; the next span tries again
-                self._complain(str(error))
+                self.complain(str(error))
                 return
             self._thread = thread
             atexit.register(self.end)
@@ -101,7 +108,7 @@ class Spans:
                 self._lost += len(batch) if why else 0
                 batch = []
             if why or self._lost:
-                self._complain(why or "they come faster than they can be sent")
+                self.complain(why or "they come faster than they can be sent")
             if why and self._is_ending:
                 return
 
@@ -113,7 +120,8 @@ class Spans:
             body = encode(resource, batch)
             parts = urlsplit(self._endpoint)
             make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-            with closing(make(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)) as connection:
+            port = parts.port or make.default_port  # left out, it would be looked for in an IPv6 address
+            with closing(make(parts.hostname or "", port, timeout=ANSWER_SECONDS)) as connection:
                 path = f"{parts.path.rstrip('/')}/v1/traces"
                 connection.request("POST", path, body, {"Content-Type": "application/x-protobuf"})
                 status = connection.getresponse().status
@@ -122,12 +130,6 @@ class Spans:
         except Exception as error:  # the thread must go on
             return f"{type(error).__name__}: {error}", False
         return ("", False) if 200 <= status < 300 else (f"it answers {status}", status in LATER)
-
-    def _complain(self, why: str) -> None:
-        if time.monotonic() >= self._quiet_until:
-            self._quiet_until = time.monotonic() + QUIET_SECONDS
-            lost, self._lost = self._lost, 0
-            log.warning("OTEL_EXPORTER_OTLP_ENDPOINT does not take all: %s (spans lost: %d)", why, lost)
 
 
 def _complete(span: Span) -> Span:

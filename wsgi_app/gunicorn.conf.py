@@ -93,7 +93,7 @@ def when_ready(_server: object) -> None:
 
 def pre_fork(server: Any, worker: Any) -> None:
     """In the master, before each worker. One that replaces another gets its core."""
-    worker.core = cores.choose(workers, [other.core for other in server.WORKERS.values()])
+    worker.core = cores.choose(server.num_workers, [other.core for other in server.WORKERS.values()])
 
 
 def post_fork(_server: object, worker: Any) -> None:

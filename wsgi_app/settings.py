@@ -60,7 +60,7 @@ class Settings(Place):
         default=2,
         ge=1,
         le=64,
-        description="Processes. One per core is best: each then stays on a core of its own. More only help "
+        description="Processes. One per core is best: each then stays on its core. More only help "
         "while the cores are idle.",
     )
     wsgi_threads: int = Field(

@@ -45,5 +45,7 @@ def _span(response: Response) -> Span:
         attributes["http.route"] = request.url_rule.rule
         name += f" {request.url_rule.rule}"
     trace, span, is_given = place(g.request_id)
-    own, parent = (0, span) if is_given else (span, 0)
+    # One that fails may be sent again, with the same id. The span's id is for the one that succeeds: events
+    # name it.
+    own, parent = (0, span) if is_given or response.status_code >= 500 else (span, 0)
     return Span(name, SERVER, trace, own, parent, start, end, attributes, response.status_code >= 500)

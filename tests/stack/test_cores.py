@@ -57,8 +57,3 @@ def test_a_worker_has_a_core_and_its_successor_gets_it(two_cores: list[int]) -> 
         wait_for(
             lambda: cores_of_workers(stack)[successor][0] == before[died][0], "the successor on its core"
         )
-
-
-def test_fewer_workers_than_cores_may_run_anywhere(two_cores: list[int]) -> None:
-    with LocalStack({"WSGI_WORKERS": "1"}) as stack:
-        assert all(threads[0] == two_cores for threads in cores_of_workers(stack).values())

@@ -73,6 +73,8 @@ class Noted:
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.note = self.spans.append
+        self.complaints: list[str] = []
+        self.complain = self.complaints.append
 
 
 @pytest.fixture
@@ -99,6 +101,7 @@ def test_an_event_is_a_span_from_its_publication_to_now(noted: Noted) -> None:
     assert (span.trace, span.id, span.parent) == (int(TRACE, 16), 0, int(TRACE[16:], 16))
     assert span.start == 1769860800_500_000_000
     assert abs(span.end - time.time_ns()) < 60e9
+    assert span.attributes["corkboard.event_type"] == 'a "b" c'
     assert span.attributes["corkboard.request_id"] == TRACE
     assert span.attributes["corkboard.listeners"] == 3
 
@@ -125,6 +128,11 @@ def test_what_is_no_event_and_what_nobody_got_is_no_span(noted: Noted) -> None:
     tracing.delivered("orders", Batch([Event(b"e-1", b'{"op":"other"}'), Event(b"e-2", b"")]), 1)
     tracing.delivered("orders", Batch([event()]), 0)
     assert not noted.spans
+
+
+def test_an_event_that_cannot_be_traced_is_delivered_all_the_same(noted: Noted) -> None:
+    Tracing("http://a").delivered("orders", Batch([event(r"\x"), event()]), 1)
+    assert len(noted.complaints) == 1
 
 
 NOTED = Span("a", SERVER, 1, 2, 0, 3, 4, {})
