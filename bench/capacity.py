@@ -11,18 +11,18 @@ import math
 from dataclasses import dataclass
 
 # Seconds of CPU time on the machine of docs/explanation/performance.md.
-WRITE = 4 / 443e3  # of a sidecar, to one client: "Fan-out, 4 in flight", four events in each
-WRITE_NGINX = 4 / 127e3 - WRITE  # of nginx, for the same: "Through nginx, 4 in flight", which counts both
-IDLE = 0.0245 / 1000  # of a sidecar, per second and client: "Idle"
-IDLE_TOPIC = 0.0222 / 1000  # of a sidecar, per second and topic with a single client: "Idle"
-HANDSHAKE = 1 / 1908  # of a sidecar: "Handshakes"
+WRITE = 4 / 419e3  # of a sidecar, to one client: "Audience", 1,000 subscribers, four events in each
+WRITE_NGINX = 4 / 214e3 - WRITE  # of nginx, for the same: "Through nginx, 4 in flight", which counts both
+IDLE = 0.0104 / 1000  # of a sidecar, per second and client: "Idle"
+IDLE_TOPIC = 0.0079 / 1000  # of a sidecar, per second and topic with a single client: "Idle"
+HANDSHAKE = 1 / 4621  # of a sidecar: "Handshakes"
 EVENT_REDIS = 60e-6  # of Redis, for an event: `publish`, 10,000 of them by 200 in flight, without the fsync
-COMMANDS_TOPIC = 7.55 / 1000  # to Redis, per second and topic with a single client: "Idle"; a number, no time
+COMMANDS_TOPIC = 16.6 / 1000  # to Redis, per second and topic with a single client: "Idle"; a number, no time
 COMMAND_REDIS = 20e-6  # of Redis, for a command or a message to a sidecar: an assumption, rather too high
 # Bytes.
-SIDECAR, SOCKET = 46 << 20, 10_400  # docs/how-to/scale.md; "Memory"
+SIDECAR, SOCKET = 46 << 20, 7_300  # docs/how-to/scale.md; "Memory"
 SUBSCRIPTION = 1_000  # of a sidecar: an assumption, rather too high
-TOPIC = 5_900  # of a sidecar: "Hot topic", 22.2 MB among 2,000 others beside 10.4 MB alone
+TOPIC = 5_200  # of a sidecar: "Hot topic", 17.7 MB among 2,000 others beside 7.4 MB alone
 NGINX, SOCKET_NGINX = 32 << 20, 33 << 10  # docs/how-to/scale.md; 56 KiB with TLS
 # The share of each process that is planned with. The rest is a reserve.
 FILL = 0.6
