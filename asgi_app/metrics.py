@@ -69,6 +69,16 @@ for path in ("/ws", "/ws/events", "/ws/poll"):
         handshakes.labels(path, outcome)
 
 
+def unix_time(text: str) -> float:
+    """The Unix time, in seconds, that an event's `time` says; without a zone it is UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
 def delivered(oldest: bytes, count: int, listeners: int) -> None:
     """Counts `count` events that were written to `listeners` together; their delay is that of the oldest.
 
@@ -83,10 +93,9 @@ def delivered(oldest: bytes, count: int, listeners: int) -> None:
     if start < 8:
         return
     try:
-        sent = datetime.fromisoformat(oldest[start : oldest.find(b'"', start)].decode())
+        seconds = time.time() - unix_time(oldest[start : oldest.find(b'"', start)].decode())
     except ValueError:
         return
-    seconds = time.time() - (sent if sent.tzinfo else sent.replace(tzinfo=UTC)).timestamp()
     if seconds < -limits.CLOCK_SECONDS:
         ahead.inc()
     delay.observe(max(0.0, seconds))

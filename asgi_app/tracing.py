@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import UTC, datetime
 
-from asgi_app import limits
+from asgi_app import limits, metrics
 from asgi_app.topics.event import Batch, Event
 from traces import place
 from traces.otlp import CONSUMER, Span
@@ -58,14 +57,9 @@ def _span(topic: str, event: Event, listeners: int, now: int, kind: str, sent: s
     }
     # What no request caused begins a trace of its own.
     trace, cause = place(request_id)[:2] if request_id else (0, 0)
-    begun = _nanoseconds(sent)
+    try:
+        begun = int(metrics.unix_time(sent) * 1e9)
+    except ValueError:
+        begun = 0
     start = begun if 0 < begun < now else now  # the publisher's clock may be ahead
     return Span(f"deliver {topic.partition(':')[0]}", CONSUMER, trace, 0, cause, start, now, attributes)
-
-
-def _nanoseconds(sent: str) -> int:
-    try:
-        time_ = datetime.fromisoformat(sent)
-    except ValueError:
-        return 0
-    return int((time_ if time_.tzinfo else time_.replace(tzinfo=UTC)).timestamp() * 1e9)
