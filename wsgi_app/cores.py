@@ -15,7 +15,7 @@ from contextlib import suppress
 def choose(workers: int, taken: Iterable[int | None]) -> int | None:
     """The core for one more worker, of those that this process may use; None for any of them.
 
-    With fewer workers than cores, or one more, the system places them better: it knows what else runs.
+    Workers that are no multiple of the cores are better placed by the system: it knows what else runs.
 
     Args:
         workers: how many there will be.

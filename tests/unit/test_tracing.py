@@ -6,8 +6,10 @@ import socket
 import time
 
 import pytest
+from flask import Flask, g
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+import wsgi_app.tracing
 from asgi_app import limits
 from asgi_app.topics.event import Batch, Event
 from asgi_app.tracing import Tracing
@@ -133,6 +135,26 @@ def test_what_is_no_event_and_what_nobody_got_is_no_span(noted: Noted) -> None:
 def test_an_event_that_cannot_be_traced_is_delivered_all_the_same(noted: Noted) -> None:
     Tracing("http://a").delivered("orders", Batch([event(r"\x"), event()]), 1)
     assert len(noted.complaints) == 1
+
+
+@pytest.mark.parametrize(("status", "is_final"), [(201, True), (404, True), (503, False)])
+def test_the_span_that_events_name_is_left_to_the_request_that_does_not_fail(
+    monkeypatch: pytest.MonkeyPatch, status: int, is_final: bool
+) -> None:
+    noted = Noted()
+    monkeypatch.setattr("wsgi_app.tracing.Spans", lambda *_: noted)
+    app = Flask(__name__)
+    wsgi_app.tracing.init_app(app, "http://a")
+
+    @app.post("/")
+    def answer() -> tuple[str, int]:
+        g.started, g.request_id = time.perf_counter(), TRACE
+        return "", status
+
+    app.test_client().post("/")
+    (span,) = noted.spans
+    named = int(TRACE[16:], 16)
+    assert (span.id, span.parent) == ((named, 0) if is_final else (0, named))
 
 
 NOTED = Span("a", SERVER, 1, 2, 0, 3, 4, {})
