@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.harness.api import create, listed
 from tests.harness.clients import Socket, http, wait_for
-from tests.harness.compose import ComposeStack
+from tests.harness.compose import ComposeStack, engine_missing
 
 MASTER = (
     *("exec", "-T", "sentinel-1", "redis-cli", "-p", "26379"),
@@ -21,6 +22,8 @@ FILES = "docker-compose.yml:docker-compose.sentinel.yml"
 def test_a_failover_loses_nothing_that_was_acknowledged_and_undoes_no_restore(
     tmp_path: Path,
 ) -> None:
+    if reason := engine_missing():
+        pytest.skip(reason)
     with ComposeStack({"COMPOSE_FILE": FILES, "WAIT_REPLICAS": "1"}) as stack, http(stack) as client:  # type: ignore[arg-type]
         notes = [wait_for(lambda: _created(client), "the replica", 120)]
         notes += [create(client, "main", f"note {number}") for number in range(20)]
