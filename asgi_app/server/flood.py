@@ -97,6 +97,14 @@ class MeteredProtocol(WebSocketsSansIOProtocol):
         self.conn.writes = [answer.serialize(mask=False)]
         self.handle_close(answer)
 
+    def shutdown(self) -> None:
+        """Lets the app answer a handshake of the last moment: with 503, and nginx asks another sidecar.
+
+        Uvicorn would answer 500, which nginx hands on.
+        """
+        if not self.handshake_initiated or self.handshake_complete:
+            super().shutdown()
+
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._pong:

@@ -114,6 +114,8 @@ ATTRIBUTES = {
     "curr_msg_data_type": lambda value: value in ("text", "bytes"),
     "writable": lambda value: isinstance(value, asyncio.Event) and value.is_set(),
     "close_sent": lambda value: value is False,
+    "handshake_initiated": lambda value: value is False,
+    "handshake_complete": lambda value: value is False,
     "disconnected": lambda value: value is False,
     "close_timer": lambda value: value is None,
     "ping_timer": lambda value: value is None,
@@ -263,6 +265,38 @@ def test_the_short_way_to_a_socket_differs_in_nothing(more: bytes) -> None:
         return scopes[0], rest, sorted(lines)
 
     assert asyncio.run(run(True)) == asyncio.run(run(False))
+
+
+@pytest.mark.parametrize("is_short", [True, False])
+def test_a_handshake_of_the_last_moment_is_answered_by_the_app(is_short: bool) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "websocket.http.response.start", "status": 503, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"elsewhere"})
+
+    async def run() -> Transport:
+        transport = Transport()
+        if is_short:
+            http: Any = protocol_of(UpgradingProtocol, app)
+            http.ws_protocol_class = DirectProtocol
+            transport.set_protocol = lambda _: None  # type: ignore[method-assign]
+            http.connection_made(transport)
+            connections = http.connections
+            http.data_received(HANDSHAKE)
+            (protocol,) = connections
+        else:
+            protocol = protocol_of(MeteredProtocol, app)
+            protocol.connection_made(transport)
+            protocol.data_received(HANDSHAKE)
+        assert isinstance(protocol, MeteredProtocol)
+        protocol.shutdown()
+        await turn()
+        protocol.connection_lost(None)
+        return transport
+
+    transport = asyncio.run(run())
+    assert transport.written.startswith(b"HTTP/1.1 503 ")
+    assert transport.written.endswith(b"elsewhere")
+    assert transport.closed
 
 
 class Session:
