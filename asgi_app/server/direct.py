@@ -15,20 +15,17 @@ from email.utils import formatdate
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import Frame
 from websockets.http11 import Request
-from websockets.protocol import OPEN, Protocol
-from websockets.utils import accept_key
+from websockets.protocol import OPEN
 
 from asgi_app import limits
 from asgi_app.server.writing import WritingProtocol
 from asgi_app.topics.listener import Ending
 from asgi_app.transports.session import BINARY, Session
-from asgi_app.transports.websocket import DIRECT, METER
+from asgi_app.transports.websocket import DIRECT
 
 INVALID_TEXT = Ending(1007, "not UTF-8")
 # The answer to a handshake: RFC 6455 section 4.2.2.
@@ -68,45 +65,6 @@ class DirectProtocol(WritingProtocol):
         self._inbox = first or None
         # Later, so that an answer to the first message that is there at once goes out along with it.
         self.loop.call_soon(self._flush)
-
-    def begin(self, http: HttpToolsProtocol) -> None:
-        """Takes over a connection with a handshake that is known to be valid.
-
-        In place of `connection_made`, `data_received` and `handle_connect`. Uvicorn would write the handshake
-        anew, so that websockets can parse it once more: a third of what one costs. Refusals go Uvicorn's way.
-        """
-        self.transport, self.server, self.client = http.transport, http.server, http.client
-        self.scheme = "wss" if http.scheme == "https" else "ws"
-        self.connections.add(self)
-        headers = http.headers
-        raw_path, _, query = http.url.partition(b"?")
-        self.scope = {
-            "type": "websocket",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
-            "http_version": "1.1",
-            "scheme": self.scheme,
-            "server": self.server,
-            "client": self.client,
-            "root_path": self.root_path,
-            "path": self.root_path + unquote(raw_path.decode("ascii")),
-            "raw_path": self.root_path.encode("ascii") + raw_path,
-            "query_string": query,
-            "headers": headers,
-            "subprotocols": [],
-            "state": self.app_state.copy(),
-            "extensions": {"websocket.http.response": {}, METER: self, DIRECT: self},  # type: ignore[dict-item]
-        }
-        key = next(value for name, value in headers if name == b"sec-websocket-key")
-        self._accept = accept_key(key.decode()).encode()
-        self.conn.accept_called = self.handshake_initiated = True
-        # What comes next are frames.
-        self.conn.parser.close()
-        self.conn.parser = Protocol.parse(self.conn)
-        next(self.conn.parser)
-        self.queue.put_nowait({"type": "websocket.connect"})
-        task = self.loop.create_task(self.run_asgi())
-        task.add_done_callback(self.on_task_complete)
-        self.tasks.add(task)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

@@ -9,7 +9,7 @@ import signal
 import socket
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from asgi_app import limits, tasks
 from asgi_app.door import Door
@@ -69,7 +69,7 @@ class DrainingServer(uvicorn.Server):
             self._slots.leave()
             # nginx keeps connections open, and would ask this process by them.
             for connection in list(self.server_state.connections):
-                if isinstance(connection, HttpToolsProtocol):
+                if not isinstance(connection, WebSocketsSansIOProtocol):
                     connection.shutdown()
         await self._drain()
         if self._seconds:

@@ -11,10 +11,10 @@ from starlette.types import ASGIApp
 from asgi_app import limits, logs
 from asgi_app.door import Door
 from asgi_app.leaving import Queue
+from asgi_app.server.arrival import ArrivingProtocol
 from asgi_app.server.direct import DirectProtocol
 from asgi_app.server.draining import DrainingServer
 from asgi_app.server.flood import MeteredProtocol
-from asgi_app.server.upgrade import UpgradingProtocol
 from asgi_app.settings import Settings
 from slots import Slots
 
@@ -33,7 +33,7 @@ def until_stopped(app: ASGIApp, door: Door, queue: Queue, settings: Settings) ->
         access_log=False,
         server_header=False,
         backlog=limits.BACKLOG_CONNECTIONS,
-        http=UpgradingProtocol,
+        http=ArrivingProtocol,
         ws=DirectProtocol if settings.websocket_writer == "direct" else MeteredProtocol,
         ws_max_size=limits.MESSAGE_BYTES,
         # 14 KiB per connection instead of 64: https://websockets.readthedocs.io/en/stable/topics/memory.html

@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP protocol: what becomes a WebSocket, and what is answered when the bytes are no HTTP."""
+"""Uvicorn's HTTP protocol: what may become a WebSocket, and what is answered when the bytes are no HTTP."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ from websockets.exceptions import InvalidHeader
 from websockets.headers import parse_subprotocol
 
 from asgi_app import problems
-from asgi_app.server.direct import DirectProtocol
-
-# Where websockets' own limits begin, which it answers with 414 or 431.
-COMMON_BYTES = 8192
-COMMON_HEADERS = 128
-UNCOMMON = {b"sec-websocket-protocol", b"content-length", b"transfer-encoding"}
 
 
 class UpgradingProtocol(HttpToolsProtocol):
@@ -31,13 +25,7 @@ class UpgradingProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        if self.ws_protocol_class is DirectProtocol and self._is_common():
-            self.connections.discard(self)
-            protocol = DirectProtocol(self.config, self.server_state, self.app_state)
-            protocol.begin(self)
-            self.transport.set_protocol(protocol)
-        else:
-            super().handle_websocket_upgrade()
+        super().handle_websocket_upgrade()
         # The two hold each other. Thousands of such pairs would stop the process for a while.
         self.parser = None  # type: ignore[assignment]
 
@@ -49,17 +37,6 @@ class UpgradingProtocol(HttpToolsProtocol):
             % (len(body), body)
         )
         self.transport.close()
-
-    def _is_common(self) -> bool:
-        # Neither a subprotocol nor anything that websockets refuses: most handshakes.
-        names = [name for name, _ in self.headers]
-        return (
-            self.scope["http_version"] == "1.1"
-            and len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) < COMMON_BYTES
-            and len(names) < COMMON_HEADERS
-            and names.count(b"upgrade") == names.count(b"connection") == 1
-            and UNCOMMON.isdisjoint(names)
-        )
 
     def _should_upgrade(self) -> bool:
         return self._is_valid

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Protocol
 
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from asgi_app import limits, metrics
-from asgi_app.door import Door
+from asgi_app.door import Door, fields
 from asgi_app.problems import problem, problem_of
 from asgi_app.topics.budget import Allowance
 from asgi_app.topics.cursor import Cursor
@@ -70,7 +70,8 @@ class WebSocketEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         handshake = HTTPConnection(scope)
-        topic, since = handshake.query_params.get("topic"), handshake.query_params.get("since")
+        asked = fields(handshake)
+        topic, since = asked.get("topic"), asked.get("since")
         try:
             admission = self._door.admit(handshake, topic)
         except HTTPException as refusal:
@@ -79,7 +80,7 @@ class WebSocketEndpoint:
         try:
             # Not checked here: what is wrong with it is said over the socket, as for any other message.
             subscribe = {"op": "subscribe", "topic": topic} | ({"since": since} if since else {})
-            first = [json.dumps(subscribe)] if topic else []
+            first = [to_json(subscribe).decode()] if topic else []
             extensions = scope.get("extensions", {})
             meter: Meter | None = extensions.get(METER)
             if meter is not None:

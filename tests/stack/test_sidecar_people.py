@@ -16,7 +16,9 @@ from tests.harness.lone import KEY, LoneSidecar
 from tests.harness.redis_server import RedisServer
 from tests.harness.sidecar import signed
 
-SETTINGS = {"PUBLIC_TOPICS": "board:*,news", "WHISPER_TOPICS": "board:*,room:*"}
+# One address may use all there is: how much else it may is for tests/hostile.
+ALONE = {"MAX_SOCKETS": "1000", "MAX_SOCKETS_PER_CLIENT": "1000"}
+SETTINGS = {"PUBLIC_TOPICS": "board:*,news", "WHISPER_TOPICS": "board:*,room:*", **ALONE}
 
 
 @pytest.fixture(scope="module")

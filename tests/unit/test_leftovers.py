@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from asgi_app.door import Admission
+from asgi_app.server.arrival import ArrivingProtocol
 from asgi_app.server.direct import DirectProtocol
 from asgi_app.server.upgrade import UpgradingProtocol
 from asgi_app.topics.budget import Allowance
@@ -75,7 +76,7 @@ def config() -> uvicorn.Config:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await (websocket if scope["type"] == "websocket" else http)(scope, receive, send)
 
-    made = uvicorn.Config(app, http=UpgradingProtocol, ws=DirectProtocol, log_config=None)
+    made = uvicorn.Config(app, http=ArrivingProtocol, ws=DirectProtocol, log_config=None)
     made.load()
     return made
 
@@ -100,23 +101,27 @@ def left_over() -> Counter[str]:
     return found
 
 
-async def connect(config: uvicorn.Config) -> Switching:
+async def connect(config: uvicorn.Config, way: type[Any] = ArrivingProtocol) -> Switching:
     transport = Switching()
-    protocol = UpgradingProtocol(config, ServerState(), {})
+    protocol = way(config, ServerState(), {})
     protocol.connection_made(transport)
     protocol.data_received(HANDSHAKE)
+    del protocol
     await turn()
     assert transport.written.startswith(b"HTTP/1.1 101 ")
     return transport
 
 
 @pytest.mark.usefixtures("collector")
-def test_neither_the_upgrade_nor_the_end_of_a_connection_makes_garbage(config: uvicorn.Config) -> None:
+@pytest.mark.parametrize("way", [ArrivingProtocol, UpgradingProtocol])
+def test_neither_the_upgrade_nor_the_end_of_a_connection_makes_garbage(
+    config: uvicorn.Config, way: type[Any]
+) -> None:
     async def run() -> tuple[Counter[str], Counter[str]]:
-        (await connect(config)).end()  # what is made once
+        (await connect(config, way)).end()  # what is made once
         await turn()
         left_over()
-        transport = await connect(config)
+        transport = await connect(config, way)
         upgraded = left_over()
         transport.end()
         del transport
@@ -150,7 +155,7 @@ def test_nor_does_the_end_of_a_request_that_listens(config: uvicorn.Config, path
 
     async def listen_and_hang_up() -> None:
         transport = Switching()
-        transport.protocol = UpgradingProtocol(config, state, {})
+        transport.protocol = ArrivingProtocol(config, state, {})
         transport.protocol.connection_made(transport)
         transport.protocol.data_received(b"GET %b?topic=board:a HTTP/1.1\r\n\r\n" % path.encode())
         await turn()

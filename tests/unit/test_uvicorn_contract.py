@@ -24,9 +24,8 @@ from uvicorn.server import ServerState
 from asgi_app.server.direct import NOWHERE, DirectProtocol
 from asgi_app.server.draining import DrainingServer
 from asgi_app.server.flood import MeteredProtocol
-from asgi_app.server.upgrade import UpgradingProtocol
 from asgi_app.server.writing import WritingProtocol
-from asgi_app.transports.websocket import DIRECT, METER
+from asgi_app.transports.websocket import DIRECT
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAINING = "draining.py"
@@ -94,7 +93,7 @@ def test_a_method_that_is_leaned_on_is_there(name: str, parameters: list[str]) -
 
 def test_every_override_overrides_something() -> None:
     own = {
-        "begin", "_accept", "hand_over", "write", "whisper", "subscribed", "say", "drained", "end", "session",
+        "_accept", "hand_over", "write", "whisper", "subscribed", "say", "drained", "end", "session",
         "_receive", "_flush", "_send", "_serve", "_goodbye", "_hang_up", "_abort_soon", "_behind", "_serving",
         "_inbox", "allowance", "_second", "_frames", "_bytes", "_pong", "_rest", "_refuse", "_pause",
         "_go_on",
@@ -226,90 +225,6 @@ def test_the_scope_is_there_and_open_before_the_endpoint_runs() -> None:
 
     protocol, app = asyncio.run(run())
     assert app.scopes[0]["extensions"][DIRECT] is protocol, broke("scope", "the endpoint gets a copy")
-
-
-@pytest.mark.parametrize(
-    "more", [b"", b"Origin: http://test\r\nCookie: a=b\r\nX-Forwarded-For: 192.0.2.1\r\n"]
-)
-def test_the_short_way_to_a_socket_differs_in_nothing(more: bytes) -> None:
-    async def run(is_short: bool) -> tuple[Any, bytes, list[bytes]]:
-        scopes, session = [], Session()
-
-        async def app(scope: Any, *_: Any) -> None:
-            scopes.append(scope)
-            scope["extensions"].pop(METER)
-            scope["extensions"].pop(DIRECT).hand_over(session, [])
-
-        transport = Transport()
-        config = uvicorn.Config(
-            app, log_config=None, ws=DirectProtocol, proxy_headers=False, interface="asgi3"
-        )
-        config.load()
-        http: Any = UpgradingProtocol(config, ServerState(), {}, asyncio.get_running_loop())
-        if not is_short:
-            http._is_common = lambda: False
-        transport.set_protocol = lambda protocol: transports.append(protocol)  # type: ignore[method-assign]
-        transports: list[Any] = []
-        http.connection_made(transport)
-        http.data_received(HANDSHAKE[:-2] + more + b"\r\n")
-        await turn()
-        head, _, rest = transport.written.partition(b"\r\n\r\n")
-        (protocol,) = transports
-        protocol.data_received(bytes([0x89, 0x80, 0, 0, 0, 0]) + HELLO)
-        await turn()
-        assert transport.written.endswith(b"\x8a\x00")
-        assert session.heard == ["hello"]
-        protocol.connection_lost(None)
-        lines = [line for line in head.splitlines() if not line.startswith(b"Date: ")]
-        assert len(lines) == len(head.splitlines()) - 1
-        return scopes[0], rest, sorted(lines)
-
-    assert asyncio.run(run(True)) == asyncio.run(run(False))
-
-
-@pytest.mark.parametrize("is_short", [True, False])
-def test_a_handshake_of_the_last_moment_is_answered_by_the_app(is_short: bool) -> None:
-    async def app(_scope: Any, _receive: Any, send: Any) -> None:
-        await send({"type": "websocket.http.response.start", "status": 503, "headers": []})
-        await send({"type": "websocket.http.response.body", "body": b"elsewhere"})
-
-    async def run() -> Transport:
-        transport = Transport()
-        if is_short:
-            http: Any = protocol_of(UpgradingProtocol, app)
-            http.ws_protocol_class = DirectProtocol
-            transport.set_protocol = lambda _: None  # type: ignore[method-assign]
-            http.connection_made(transport)
-            connections = http.connections
-            http.data_received(HANDSHAKE)
-            (protocol,) = connections
-        else:
-            protocol = protocol_of(MeteredProtocol, app)
-            protocol.connection_made(transport)
-            protocol.data_received(HANDSHAKE)
-        assert isinstance(protocol, MeteredProtocol)
-        protocol.shutdown()
-        await turn()
-        protocol.connection_lost(None)
-        return transport
-
-    transport = asyncio.run(run())
-    assert transport.written.startswith(b"HTTP/1.1 503 ")
-    assert transport.written.endswith(b"elsewhere")
-    assert transport.closed
-
-
-class Session:
-    """Hears."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    async def handle(self, text: str) -> None:
-        self.heard.append(text)
-
-    def end(self) -> None:
-        pass
 
 
 def test_after_the_handover_uvicorn_needs_neither_scope_nor_queue() -> None:
