@@ -81,8 +81,9 @@ dev: ## start with hot reload of both apps and show the logs; Ctrl-C stops it
 		$(INSTALL) $(VENV)/tests.stamp && $(LOCAL) dev; \
 	fi
 
+# Three side by side, also on two cores: they wait more than they compute.
 test: $(VENV)/tests.stamp ## every test that can run here; what cannot is listed with the reason
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 # It checks the types in the scripts' comments. npm brings it, into a folder of its own and without a lock file.
 TYPESCRIPT := 7.0.2

@@ -76,8 +76,10 @@ class Socket:
         if query:
             url += f"?{urlencode(query)}"
         self._exit = ExitStack()
+        # It reads all the time: messages that nobody asked for would keep a goodbye waiting for ten seconds.
+        unbounded = {"max_size": None, "max_queue": None}
         self.connection: ClientConnection = self._exit.enter_context(
-            connect(url, additional_headers=headers, proxy=None, open_timeout=30, max_size=None, legacy=True)
+            connect(url, additional_headers=headers, proxy=None, open_timeout=30, legacy=True, **unbounded)
         )
 
     def send(self, message: dict[str, Any]) -> None:
