@@ -46,9 +46,13 @@ class Edge:
         wait_for(lambda: self.get("/ws/nginx/healthz").status_code == 200, "nginx to answer")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Ends nginx; its log can still be read."""
         self._nginx.terminate()
         self._nginx.wait(10)
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -275,3 +275,13 @@ def test_the_apps_own_websockets_pass() -> None:
             client.send("hello")
             assert client.recv(10) == "hello"
             server.shutdown()
+
+
+def test_the_last_requests_are_in_the_log_of_an_nginx_that_was_stopped(app_port: int) -> None:
+    with Edge(f"127.0.0.1:{app_port}") as edge:
+        asked = [f"/last-words-{number}" for number in range(20)]
+        for path in asked:
+            edge.get(path)
+        edge.stop()
+        logged = edge.log()
+    assert [path for path in asked if f'"{path}"' not in logged] == []
