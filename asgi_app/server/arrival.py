@@ -22,7 +22,9 @@ MOST_BYTES = 8192
 MOST_HEADERS = 127
 # RFC 9112 sections 3 and 5, without what is rare.
 HEAD = re.compile(rb"GET (/[!-~]*) HTTP/1\.1\r\n((?:[!#-'*+.^-z|~\w-]+:[\t -~\x80-\xff]*\r\n)+)\r\n")
-HEADER = re.compile(rb"([^:]+):([^\r]*)\r\n")
+HEADER = re.compile(rb"([^:]+):[ \t]*([^\r]*)\r\n")
+# Blanks after a value: RFC 9112 allows them, Uvicorn does not remove them.
+BLANK = re.compile(rb"[ \t]\r\n")
 # 16 bytes in Base64: RFC 6455 section 4.1.
 KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 SPECIAL = {b"sec-websocket-protocol", b"content-length", b"transfer-encoding"}
@@ -38,9 +40,9 @@ class Handshake(NamedTuple):
 
 def common_handshake(data: bytes) -> Handshake | None:
     """The handshake, when `data` is a whole one that is valid, and nothing about it is special."""
-    if len(data) > MOST_BYTES or (head := HEAD.fullmatch(data)) is None:
+    if len(data) > MOST_BYTES or (head := HEAD.fullmatch(data)) is None or BLANK.search(data):
         return None
-    headers = [(name.lower(), value.strip(b" \t")) for name, value in HEADER.findall(head[2])]
+    headers = [(name.lower(), value) for name, value in HEADER.findall(head[2])]
     found = dict(headers)
     key = found.get(b"sec-websocket-key", b"")
     is_common = (

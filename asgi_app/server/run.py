@@ -23,8 +23,9 @@ def until_stopped(app: ASGIApp, door: Door, queue: Queue, settings: Settings) ->
     """Serves `app` until SIGTERM; then its listeners are sent away over the drain window."""
     log_config = logs.config(settings.log_level)
     # Its line for every handshake, at "info", holds the query, and the query may hold a ticket.
-    quiet = settings.log_level in ("debug", "info")
-    log_config["loggers"] = {"uvicorn.error": {"level": "WARNING"}} if quiet else {}
+    level = "warning" if settings.log_level in ("debug", "info") else settings.log_level
+    # Without a level of its own, Uvicorn would trace each connection, in vain.
+    log_config["loggers"] = {"uvicorn.error": {"level": level.upper()}}
     config = uvicorn.Config(
         app,
         host=settings.asgi_host,

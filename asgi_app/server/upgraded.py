@@ -29,9 +29,9 @@ class FramesOnly(ServerProtocol):
 class UpgradedProtocol(DirectProtocol):
     """A `DirectProtocol` whose handshake is known to be valid. The tests hold the two against each other."""
 
-    # As Uvicorn sets them for each connection. Most never change; in the class they take no memory.
+    # Uvicorn sets these for each connection. Most never change; in the class they take no memory.
     logger = LOGGER
-    server = None
+    server = None  # the app asks for it nowhere, and finding it takes a system call
     handshake_complete = close_sent = disconnected = read_paused = False
     close_timer = ping_timer = pong_timer = initial_response = pending_ping_payload = None
     close_timeout = 10.0
@@ -66,7 +66,9 @@ class UpgradedProtocol(DirectProtocol):
         In place of `connection_made`, `data_received` and `handle_connect`.
         """
         self.transport = transport
-        self.client = transport.get_extra_info("peername") or None
+        peer = transport.get_extra_info("peername")
+        # An IPv6 address has four parts, and a Unix socket's is a text.
+        self.client = peer[:2] if isinstance(peer, tuple) else None
         self.scheme = "wss" if is_ssl(transport) else "ws"
         self.connections.add(self)
         raw_path, _, query = url.partition(b"?")

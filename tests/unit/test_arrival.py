@@ -60,13 +60,37 @@ class App:
             await send({"type": "http.response.body"})
 
 
-def comes(way: type[Any], data: bytes, app: Any, ws: type[Any] = DirectProtocol) -> tuple[Transport, Any]:
+class From(Transport):
+    """A connection that has a peer."""
+
+    def __init__(self, peer: Any) -> None:
+        super().__init__()
+        self._peer = peer
+
+    def getpeername(self) -> Any:
+        return self._peer
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"peername": self._peer, "socket": self}.get(name, default)
+
+    def getsockname(self) -> str:
+        return ""
+
+
+def comes(
+    way: type[Any],
+    data: bytes,
+    app: Any,
+    *,
+    ws: type[Any] = DirectProtocol,
+    transport: Transport | None = None,
+) -> tuple[Transport, Any]:
     """A connection on which this comes first, and its protocol."""
     config = uvicorn.Config(
         app, log_config=None, ws=ws, ws_per_message_deflate=False, proxy_headers=False, interface="asgi3"
     )
     config.load()
-    transport, protocols = Transport(), []
+    transport, protocols = transport or Transport(), []
     transport.set_protocol = protocols.append  # type: ignore[method-assign]
     protocols.append(way(config, ServerState(), {}, asyncio.get_running_loop()))
     protocols[0].connection_made(transport)
@@ -110,7 +134,9 @@ names = st.sampled_from([b"Host", b"Upgrade", b"CONNECTION", b"Sec-WebSocket-Key
 others = st.sampled_from(
     [b"Origin", b"Content-Length", b"Sec-WebSocket-Protocol", b"Cookie", b"a b", b"\xe4"]
 )
-values = st.sampled_from([b"websocket", b"WebSocket", b"Upgrade", b"keep-alive, Upgrade", b"13", b" 8", b"5"])
+values = st.sampled_from(
+    [b"websocket", b"WebSocket", b"Upgrade", b"keep-alive, Upgrade", b"13 ", b"websocket\t", b""]
+)
 keys = st.sampled_from(
     [b"dGhlIHNhbXBsZSBub25jZQ==", b"dGhlIHNhbXBsZSBub25jZR==", b"AAAA", b"\t\xfc\t", b"\x00"]
 )
@@ -132,6 +158,18 @@ def test_whatever_comes_is_understood_or_refused_alike(
     assert asked(ArrivingProtocol, data) == asked(UpgradingProtocol, data)
 
 
+@pytest.mark.parametrize("peer", [("192.0.2.1", 5), ("2001:db8::1", 5, 0, 0), "", "/client.sock"])
+def test_whoever_comes_is_told_apart_alike(peer: Any) -> None:
+    async def run(way: type[Any]) -> Any:
+        app = App()
+        _, protocol = comes(way, HANDSHAKE, app, transport=From(peer))
+        await turn()
+        protocol.connection_lost(None)
+        return app.scopes[0]["client"]
+
+    assert asyncio.run(run(ArrivingProtocol)) == asyncio.run(run(UpgradingProtocol))
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -141,6 +179,7 @@ def test_whatever_comes_is_understood_or_refused_alike(
         HANDSHAKE[:-2] + b"".join([b"X-%d: x\r\n" % number for number in range(128)]) + b"\r\n",
         HANDSHAKE[:-2] + b"Cookie: a\r\nCookie: b\r\n\r\n",
         HANDSHAKE[:-2] + b"Sec-WebSocket-Protocol: a\r\n\r\n",
+        HANDSHAKE[:-2] + b"Origin: http://test \r\n\r\n",
         HANDSHAKE.replace(b"\r\n", b"\n"),
     ],
 )
@@ -151,7 +190,7 @@ def test_a_handshake_that_is_special_goes_the_long_way(data: bytes) -> None:
 
 def test_a_writer_that_is_not_direct_has_no_short_way() -> None:
     async def run() -> Any:
-        _, protocol = comes(ArrivingProtocol, HANDSHAKE, App(), MeteredProtocol)
+        _, protocol = comes(ArrivingProtocol, HANDSHAKE, App(), ws=MeteredProtocol)
         await turn()
         protocol.connection_lost(None)
         return protocol
