@@ -61,9 +61,14 @@ def drag(page: Page, text: str, onto: str, let_go: bool = True) -> None:
     page.mouse.move(*middle(note(page, text).locator(".text")))
     page.mouse.down()
     x, y = middle(note(page, onto))
-    page.mouse.move(x, y - 60, steps=5)
-    page.mouse.move(x, y - 40)
-    expect(page.locator(".drop")).to_be_visible()
+
+    def is_over() -> bool:
+        page.mouse.move(x, y - 60, steps=5)
+        page.mouse.move(x, y - 40)
+        return page.locator(".drop").is_visible()
+
+    # The script for it comes with the first move, and may be late for those that follow at once.
+    wait_for(is_over, "the place where the note would hang")
     if let_go:
         page.mouse.up()
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.test_arranging import middle
 from tests.harness.chromium import until
+from tests.harness.clients import wait_for
 from tests.harness.wall import act, edit, note, save, texts
 
 if TYPE_CHECKING:
@@ -151,8 +152,9 @@ def test_a_note_that_is_not_kept_any_more_comes_back_as_a_new_one(
     act(page, "Delete", "Long gone")
     expect(page.get_by_text("Note deleted.")).to_be_visible()
     expect(note(page, "Long gone")).to_have_count(0)
-    kept = (f"{kind}:{{board:{board}}}:deleted" for kind in ("notes", "folded", "order"))
-    assert stack.redis_cli("DEL", *kept) == "3"
+    kept = [f"{kind}:{{board:{board}}}:deleted" for kind in ("notes", "folded", "order")]
+    # The page says so before the server has answered.
+    wait_for(lambda: stack.redis_cli("DEL", *kept) == "3", "the note among those that were deleted")
     page.get_by_role("button", name="Undo").click()
     expect(note(page, "Long gone")).to_be_visible()
 
