@@ -157,7 +157,8 @@ def _origin(text: str) -> tuple[str, str, int] | None:
 def client_address(connection: HTTPConnection) -> str:
     """The client's address: nginx, the only one with a way here, puts it last in X-Forwarded-For."""
     forwarded = (_header(connection, b"x-forwarded-for") or "").rpartition(",")[2].strip()
-    return forwarded or (connection.client.host if connection.client else "")
+    client = connection.scope.get("client")
+    return forwarded or (client[0] if client else "")
 
 
 def fields(connection: HTTPConnection) -> dict[str, str]:

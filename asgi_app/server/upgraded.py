@@ -10,8 +10,9 @@ from urllib.parse import unquote
 from uvicorn.config import Config
 from uvicorn.protocols.utils import is_ssl
 from uvicorn.server import ServerState
-from websockets.protocol import Protocol
+from websockets.protocol import CONNECTING, SERVER, Protocol
 from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
 from websockets.utils import accept_key
 
 from asgi_app.server.direct import DirectProtocol
@@ -23,7 +24,24 @@ LOGGER = logging.getLogger("uvicorn.error")
 class FramesOnly(ServerProtocol):
     """websockets' state of a connection, without the handshake that it would expect first."""
 
+    # websockets sets these for each connection. Most never change; in the class they take no memory.
+    id = origin = origins = subprotocol = handshake_exc = parser_exc = None  # type: ignore[assignment]
+    close_rcvd = close_sent = close_rcvd_then_sent = None
+    current_size = max_fragment_size = available_subprotocols = None
+    debug = eof_sent = expect_continuation_frame = False
+    extensions = available_extensions = ()  # type: ignore[assignment]
+    accept_called = True
+    logger, side = LOGGER, SERVER
     parse = Protocol.parse
+
+    def __init__(self, max_size: int | None) -> None:
+        """In place of websockets' own, which draws an id and awaits a request."""
+        self._state = CONNECTING
+        self.max_message_size = max_size
+        self.reader = StreamReader()
+        self.events, self.writes = [], []
+        self.parser = self.parse()
+        next(self.parser)
 
 
 class UpgradedProtocol(DirectProtocol):
@@ -52,7 +70,7 @@ class UpgradedProtocol(DirectProtocol):
         self.ping_interval, self.ping_timeout = config.ws_ping_interval, config.ws_ping_timeout
         self.connections, self.tasks = server_state.connections, server_state.tasks
         self.default_headers = server_state.default_headers
-        self.conn = FramesOnly(extensions=[], max_size=config.ws_max_size, logger=LOGGER)
+        self.conn = FramesOnly(config.ws_max_size)
         self.queue = asyncio.Queue()
         self.writable = asyncio.Event()
         self.writable.set()
@@ -89,7 +107,7 @@ class UpgradedProtocol(DirectProtocol):
             "extensions": {"websocket.http.response": {}, METER: self, DIRECT: self},  # type: ignore[dict-item]
         }
         self._accept = accept_key(key.decode()).encode()
-        self.conn.accept_called = self.handshake_initiated = True
+        self.handshake_initiated = True
         self.queue.put_nowait({"type": "websocket.connect"})
         task = self.loop.create_task(self.run_asgi())
         task.add_done_callback(self.on_task_complete)
