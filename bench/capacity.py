@@ -11,16 +11,16 @@ import math
 from dataclasses import dataclass
 
 # Seconds of CPU time on the machine of docs/explanation/performance.md.
-WRITE = 4 / 419e3  # of a sidecar, to one client: "Audience", 1,000 subscribers, four events in each
-WRITE_NGINX = 4 / 214e3 - WRITE  # of nginx, for the same: "Through nginx, 4 in flight", which counts both
-IDLE = 0.0104 / 1000  # of a sidecar, per second and client: "Idle"
-IDLE_TOPIC = 0.0079 / 1000  # of a sidecar, per second and topic with a single client: "Idle"
-HANDSHAKE = 1 / 4621  # of a sidecar: "Handshakes"
+WRITE = 4 / 482e3  # of a sidecar, to one client: "Audience", 8,000 subscribers, four events in each
+WRITE_NGINX = 4 / 245e3 - WRITE  # of nginx, for the same: "Through nginx, 4 in flight", which counts both
+IDLE = 0.0102 / 1000  # of a sidecar, per second and client: "Idle"
+IDLE_TOPIC = 0.0068 / 1000  # of a sidecar, per second and topic with a single client: "Idle"
+HANDSHAKE = 1 / 6817  # of a sidecar: "Handshakes"
 EVENT_REDIS = 60e-6  # of Redis, for an event: `publish`, 10,000 of them by 200 in flight, without the fsync
-COMMANDS_TOPIC = 16.6 / 1000  # to Redis, per second and topic with a single client: "Idle"; a number, no time
+COMMANDS_TOPIC = 13.2 / 1000  # to Redis, per second and topic with a single client: "Idle"; a number, no time
 COMMAND_REDIS = 20e-6  # of Redis, for a command or a message to a sidecar: an assumption, rather too high
 # Bytes.
-SIDECAR, SOCKET = 46 << 20, 7_300  # docs/how-to/scale.md; "Memory"
+SIDECAR, SOCKET = 46 << 20, 6_900  # docs/how-to/scale.md; "Memory"
 SUBSCRIPTION = 1_000  # of a sidecar: an assumption, rather too high
 TOPIC = 5_200  # of a sidecar: "Hot topic", 17.7 MB among 2,000 others beside 7.4 MB alone
 NGINX, SOCKET_NGINX = 32 << 20, 33 << 10  # docs/how-to/scale.md; 56 KiB with TLS
