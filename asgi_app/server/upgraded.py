@@ -50,6 +50,7 @@ class UpgradedProtocol(DirectProtocol):
     # Uvicorn sets these for each connection. Most never change; in the class they take no memory.
     logger = LOGGER
     server = None  # the app asks for it nowhere, and finding it takes a system call
+    handshake_initiated = True
     handshake_complete = close_sent = disconnected = read_paused = False
     close_timer = ping_timer = pong_timer = initial_response = pending_ping_payload = None
     close_timeout = 10.0
@@ -107,7 +108,6 @@ class UpgradedProtocol(DirectProtocol):
             "extensions": {"websocket.http.response": {}, METER: self, DIRECT: self},  # type: ignore[dict-item]
         }
         self._accept = accept_key(key.decode()).encode()
-        self.handshake_initiated = True
         self.queue.put_nowait({"type": "websocket.connect"})
         task = self.loop.create_task(self.run_asgi())
         task.add_done_callback(self.on_task_complete)

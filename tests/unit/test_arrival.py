@@ -25,7 +25,6 @@ from tests.unit.test_uvicorn_contract import HANDSHAKE, HELLO, Transport, turn
 
 PING = bytes([0x89, 0x80, 0, 0, 0, 0])
 BEHIND_NGINX = b"Origin: http://test\r\nCookie: a=b\r\nX-Forwarded-For: 192.0.2.1\r\n"
-WAYS = pytest.mark.parametrize("way", [ArrivingProtocol, UpgradingProtocol])
 
 
 class Session:
@@ -200,14 +199,8 @@ def test_a_writer_that_is_not_direct_has_no_short_way() -> None:
 
 def test_the_short_way_leaves_the_same_state_behind() -> None:
     async def run() -> None:
-        found = {}
-        for way in (ArrivingProtocol, UpgradingProtocol):
-            _, one = comes(way, HANDSHAKE, App())
-            if isinstance(one, UpgradingProtocol):
-                (one,) = one.connections
-            await turn()
-            found[way] = one
-        short, long = found.values()
+        short, long = (comes(way, HANDSHAKE, App())[1] for way in (ArrivingProtocol, UpgradingProtocol))
+        await turn()
         for name in WebSocketsSansIOProtocol(long.config, ServerState(), {}).__dict__:
             assert hasattr(short, name), f"Uvicorn sets `{name}` now: asgi_app/server/upgraded.py"
             assert alike(getattr(short, name), getattr(long, name)), name
@@ -227,7 +220,7 @@ def alike(one: Any, other: Any) -> bool:
     return isinstance(one, type(other)) and (one == other or not isinstance(other, plain))
 
 
-@WAYS
+@pytest.mark.parametrize("way", [ArrivingProtocol, UpgradingProtocol])
 def test_a_handshake_of_the_last_moment_is_answered_by_the_app(way: type[Any]) -> None:
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "websocket.http.response.start", "status": 503, "headers": []})
@@ -235,7 +228,6 @@ def test_a_handshake_of_the_last_moment_is_answered_by_the_app(way: type[Any]) -
 
     async def run() -> Transport:
         transport, protocol = comes(way, HANDSHAKE, app)
-        (protocol,) = protocol.connections
         protocol.shutdown()
         await turn()
         protocol.connection_lost(None)
