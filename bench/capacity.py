@@ -22,7 +22,7 @@ COMMAND_REDIS = 20e-6  # of Redis, for a command or a message to a sidecar: an a
 # Bytes.
 SIDECAR, SOCKET = 46 << 20, 6_900  # docs/how-to/scale.md; "Memory"
 SUBSCRIPTION = 1_000  # of a sidecar: an assumption, rather too high
-TOPIC = 5_200  # of a sidecar: "Hot topic", 17.7 MB among 2,000 others beside 7.4 MB alone
+TOPIC = 5_200  # of a sidecar: "Hot topic", 17.3 MB among 2,000 others beside 7.0 MB alone
 NGINX, SOCKET_NGINX = 32 << 20, 33 << 10  # docs/how-to/scale.md; 56 KiB with TLS
 # The share of each process that is planned with. The rest is a reserve.
 FILL = 0.6
